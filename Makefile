@@ -1,0 +1,27 @@
+# Each target sets up what it needs in .venv and is a thin line over snakemake or pytest.
+PYTHON ?= python3
+CORES ?= 2
+BIN := .venv/bin
+
+.PHONY: help demo test clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/installed ## run the embedded study: raw material to results/demo/report/index.html
+	@$(BIN)/snakemake --cores $(CORES)
+	@echo "report: results/demo/report/index.html"
+
+test: .venv/installed ## run all tests
+	@$(BIN)/pytest
+
+clean: ## remove results and logs (not .venv)
+	rm -rf results logs .snakemake
+
+.venv/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v == (3, 11) else "Python 3.11 is needed, $(PYTHON) is %d.%d: make PYTHON=python3.11 ..." % v)'
+	@echo "installing into .venv (a few minutes, once)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $@

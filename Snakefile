@@ -1,0 +1,30 @@
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+# A study is whole: one given by --configfile replaces the default instead of being merged into it.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config/demo.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/model.smk"
+include: "rules/saes.smk"
+include: "rules/taskvectors.smk"
+include: "rules/specificity.smk"
+include: "rules/selection.smk"
+include: "rules/editing.smk"
+include: "rules/evaluation.smk"
+include: "rules/statistics.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "<results>/report/index.html",
+        "<results>/report/cells.json",
+    localrule: True

@@ -1,0 +1,163 @@
+"""The checked study, the names that wildcards may take, and getters that read like English."""
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.logging import logger
+
+LIBRARY = Path(
+    workflow.current_basedir.join("../workflow/scripts").get_path_or_uri(secret_free=True)
+)
+sys.path.append(str(LIBRARY))
+
+from stethoscope import study as studies
+from stethoscope.data import SUBJECTS
+from stethoscope.provenance import code_digest as digest_of_code
+
+# Nothing but a fetch rule may reach a model hub; spinning threads cost more than they gain.
+for variable, value in {
+    "HF_HUB_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TQDM_DISABLE": "1",
+    "WANDB_MODE": "disabled",
+    "GOMP_SPINCOUNT": "0",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}.items():
+    os.environ.setdefault(variable, value)
+
+# Jobs say themselves what they do; of Snakemake's own lines the count of steps is left.
+SCAFFOLDING = ("Select jobs", "Execute ", "Finished jobid", "Assuming unrestricted", "Using shell")
+logger.addFilter(lambda record: not record.getMessage().startswith(SCAFFOLDING))
+
+
+def checked(config):
+    """The study that the configuration describes; one line and an end where it is wrong."""
+    schema = studies.load_yaml(LIBRARY.parents[1] / "config/schemas/study.schema.yaml")
+    source = " + ".join(str(path) for path in workflow.configfiles)
+    try:
+        for path in workflow.configfiles:
+            studies.load_yaml(path)
+        return studies.check(config, schema, source)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+
+
+STUDY = checked(config)
+config.clear()
+config.update(STUDY)
+
+RESULTS = f"results/{STUDY['study']['name']}"
+SEED = f"{RESULTS}/seed-{{seed}}"
+LAYERS = range(studies.layer_count(STUDY))
+PUBLISHED = LIBRARY.parents[1] / "config/published"
+TEMPLATES = LIBRARY.parents[1] / "report"
+OURS = next(edit["selection"] for edit in STUDY["edits"].values() if edit["role"] == "ours")
+EDITS = {family: studies.edit_names(STUDY, family) for family in studies.families(STUDY)}
+
+
+pathvars:
+    results=RESULTS,
+    seed=SEED,
+    logs=f"logs/{STUDY['study']['name']}",
+    benchmarks=f"{RESULTS}/benchmarks",
+
+
+wildcard_constraints:
+    seed=r"\d+",
+    layer=r"\d+",
+    split="validation|test",
+    sae="|".join(STUDY["saes"]),
+    vector="|".join(STUDY["vectors"]),
+    subject="|".join(STUDY["subjects"]),
+    selection="|".join(
+        name for family in STUDY["selections"] for name in studies.selection_names(STUDY, family)
+    ),
+    family="|".join(EDITS),
+    edit="|".join(edit for edits in EDITS.values() for edit in edits),
+    alpha=r"-?\d+\.\d+(e-?\d+)?",
+
+
+def code_digest(rule):
+    """Digest of a rule's script and of the library modules it uses: content decides what reruns."""
+    return digest_of_code(LIBRARY / f"{rule}.py", LIBRARY / "stethoscope")
+
+
+def in_seed(path):
+    """Path of a result in the folder of the job's own seed."""
+    return f"{SEED}/{path}"
+
+
+def for_each_seed(path):
+    """Paths of one result in each seed's folder."""
+    return [in_seed(path).replace("{seed}", str(seed)) for seed in STUDY["seeds"]]
+
+
+def of_subject(section, key):
+    """Settings of the thing that a rule's wildcard names, such as those of one SAE."""
+    return lambda wildcards: STUDY[section][getattr(wildcards, key)]
+
+
+def selection_settings(wildcards):
+    """How the concrete selection is made; for a random one, which draw it is."""
+    family, _, draw = wildcards.selection.partition("-")
+    settings = dict(STUDY["selections"][family])
+    if draw:
+        settings["draw"] = int(draw)
+    settings.pop("draws", None)
+    return settings
+
+
+def selection_inputs(wildcards):
+    """What a selector reads: the SP table, or the selection whose size it copies."""
+    settings = selection_settings(wildcards)
+    if settings["by"] == "specificity":
+        return {"table": in_seed(f"specificity/{settings['sae']}/{settings['subject']}.tsv")}
+    if settings["by"] == "random":
+        return {"like": in_seed(f"selections/{settings['like']}.json")}
+    return {}
+
+
+def edit_settings(wildcards):
+    """The configured edit behind a concrete one; the base is the empty edit."""
+    family = studies.family_of(STUDY, wildcards.edit)
+    return STUDY["edits"].get(family, {"vectors": {}, "transform": "raw"})
+
+
+def edit_inputs(wildcards):
+    """What an edit is made from: task vectors, the selection, and SAE files where it projects."""
+    if wildcards.edit == studies.BASE:
+        return {}
+    settings = edit_settings(wildcards)
+    inputs = {
+        "vectors": [in_seed(f"vectors/{vector}.safetensors") for vector in settings["vectors"]],
+        "selection": in_seed(f"selections/{studies.selection_of(STUDY, wildcards.edit)}.json"),
+    }
+    if settings["transform"] == "project":
+        sae, target = settings["projection"]["sae"], STUDY["study"]["target"]
+        inputs["features"] = in_seed(f"specificity/{sae}/{target}.features.tsv")
+        inputs["saes"] = [in_seed(f"saes/{sae}/layer_{layer}/manifest.json") for layer in LAYERS]
+    return inputs
+
+
+def family_adapters(wildcards):
+    """Every adapter of an edit: all its draws at all its alphas."""
+    return [
+        in_seed(f"edits/{edit}/alpha-{studies.alpha_name(alpha)}/manifest.json")
+        for edit in EDITS[wildcards.family]
+        for alpha in studies.alphas(STUDY, wildcards.family)
+    ]
+
+
+def chosen_alphas(wildcards):
+    """The choice made on validation problems, which a test evaluation has to obey."""
+    return [in_seed("alphas/{family}.json")] if wildcards.split == "test" else []
+
+
+def evaluated_subjects(wildcards):
+    """All subjects on test; on validation those that choose alpha."""
+    if wildcards.split == "test":
+        return STUDY["subjects"]
+    return STUDY["evaluation"]["choose_alpha_on"]

@@ -1,0 +1,22 @@
+"""The base model, theta of section 3."""
+
+
+rule grow_model:
+    input:
+        problems="<results>/data/pretrain.jsonl",
+    output:
+        "<seed>/model/manifest.json",
+    log:
+        "<logs>/grow_model/seed-{seed}.log",
+    benchmark:
+        "<benchmarks>/grow_model/seed-{seed}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 2
+    params:
+        settings=lookup("model/grow", within=config),
+        code=code_digest("grow_model"),
+    message:
+        "grow the base model (seed {wildcards.seed}); the longest job"
+    script:
+        "../workflow/scripts/grow_model.py"

@@ -1,0 +1,66 @@
+"""The report: figures, the page, Table 1, and where every printed number comes from."""
+
+MEASURED = {
+    "accuracy": rules.compare_edits.output.accuracy,
+    "alphas": rules.compare_edits.output.alphas,
+    "comparisons": rules.compare_edits.output.comparisons,
+    "energy": rules.summarize_energy.output[0],
+    "specificity": rules.summarize_layers.output.specificity,
+    "saes": rules.summarize_layers.output.saes,
+    "published_table1": rules.recompute_published.output[0],
+    "study": rules.describe_study.output[0],
+}
+WRITTEN_BY = {
+    **{name: "compare_edits" for name in ("accuracy", "alphas", "comparisons")},
+    "energy": "summarize_energy",
+    **{name: "summarize_layers" for name in ("specificity", "saes")},
+    "published_table1": "recompute_published",
+    "study": "describe_study",
+}
+RECORD = {name: PUBLISHED / f"{name}.csv" for name in ("table1", "table6", "text_claims")}
+FIGURES = ["figure2", "figure3", "figure5"]
+
+
+rule draw_figures:
+    input:
+        **MEASURED,
+        **RECORD,
+    output:
+        **{figure: f"<results>/report/figures/{figure}.svg" for figure in FIGURES},
+    log:
+        "<logs>/draw_figures.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        rules=WRITTEN_BY,
+        code=code_digest("draw_figures"),
+    message:
+        "draw the figures"
+    script:
+        "../workflow/scripts/draw_figures.py"
+
+
+rule render_report:
+    input:
+        **MEASURED,
+        **RECORD,
+        **{figure: f"<results>/report/figures/{figure}.svg" for figure in FIGURES},
+        template=TEMPLATES / "report.html.j2",
+        macros=TEMPLATES / "macros.html.j2",
+        style=TEMPLATES / "style.css",
+    output:
+        page="<results>/report/index.html",
+        cells="<results>/report/cells.json",
+        table1_tsv="<results>/report/tables/table1.tsv",
+        table1_tex="<results>/report/tables/table1.tex",
+    log:
+        "<logs>/render_report.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        rules=WRITTEN_BY,
+        code=code_digest("render_report"),
+    message:
+        "render the report"
+    script:
+        "../workflow/scripts/render_report.py"

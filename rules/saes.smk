@@ -1,0 +1,25 @@
+"""Sparse autoencoders on the residual stream after each block."""
+
+
+rule train_saes:
+    input:
+        problems="<results>/data/train.jsonl",
+        probe="<results>/data/probe.jsonl",
+        model="<seed>/model/manifest.json",
+    output:
+        [f"<seed>/saes/{{sae}}/layer_{layer}/manifest.json" for layer in LAYERS],
+        quality="<seed>/saes/{sae}/quality.tsv",
+    log:
+        "<logs>/train_saes/seed-{seed}_{sae}.log",
+    benchmark:
+        "<benchmarks>/train_saes/seed-{seed}_{sae}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        settings=of_subject("saes", "sae"),
+        subjects=lookup("subjects", within=config),
+        code=code_digest("train_saes"),
+    message:
+        "train the {wildcards.sae} SAEs of all layers (seed {wildcards.seed})"
+    script:
+        "../workflow/scripts/train_saes.py"

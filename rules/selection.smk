@@ -1,0 +1,20 @@
+"""Sets of layers to edit (paper, section 3: SP >= 4) and their controls."""
+
+
+rule select_layers:
+    input:
+        unpack(selection_inputs),
+    output:
+        "<seed>/selections/{selection}.json",
+    log:
+        "<logs>/select_layers/seed-{seed}_{selection}.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        settings=selection_settings,
+        n_layers=len(LAYERS),
+        code=code_digest("select_layers"),
+    message:
+        "select layers: {wildcards.selection} (seed {wildcards.seed})"
+    script:
+        "../workflow/scripts/select_layers.py"

@@ -1,0 +1,43 @@
+"""Specificity of features and layers (paper, eqs. 1 and 2)."""
+
+
+rule sum_activations:
+    input:
+        problems="<results>/data/probe.jsonl",
+        model="<seed>/model/manifest.json",
+        saes=[f"<seed>/saes/{{sae}}/layer_{layer}/manifest.json" for layer in LAYERS],
+    output:
+        [f"<seed>/specificity/{{sae}}/activations/layer_{layer}.safetensors" for layer in LAYERS],
+    log:
+        "<logs>/sum_activations/seed-{seed}_{sae}.log",
+    benchmark:
+        "<benchmarks>/sum_activations/seed-{seed}_{sae}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        subjects=lookup("subjects", within=config),
+        code=code_digest("sum_activations"),
+    message:
+        "sum the activations of the {wildcards.sae} SAEs over each probe problem (seed {wildcards.seed})"
+    script:
+        "../workflow/scripts/sum_activations.py"
+
+
+rule score_specificity:
+    input:
+        [f"<seed>/specificity/{{sae}}/activations/layer_{layer}.safetensors" for layer in LAYERS],
+    output:
+        table="<seed>/specificity/{sae}/{subject}.tsv",
+        features="<seed>/specificity/{sae}/{subject}.features.tsv",
+    log:
+        "<logs>/score_specificity/seed-{seed}_{sae}_{subject}.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        settings=lookup("specificity", within=config),
+        subjects=lookup("subjects", within=config),
+        code=code_digest("score_specificity"),
+    message:
+        "specificity of {wildcards.subject} on the {wildcards.sae} SAEs (seed {wildcards.seed})"
+    script:
+        "../workflow/scripts/score_specificity.py"

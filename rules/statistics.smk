@@ -1,0 +1,107 @@
+"""What the evaluations and measurements say, over all seeds."""
+
+TEST = {
+    "evaluations": [
+        path for family in EDITS for path in for_each_seed(f"evaluations/test/{family}.json")
+    ],
+    "alphas": [path for family in EDITS for path in for_each_seed(f"alphas/{family}.json")],
+}
+
+
+rule compare_edits:
+    input:
+        **TEST,
+    output:
+        accuracy="<results>/statistics/accuracy.tsv",
+        alphas="<results>/statistics/alphas.tsv",
+        comparisons="<results>/statistics/comparisons.tsv",
+    log:
+        "<logs>/compare_edits.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        target=lookup("study/target", within=config),
+        subjects=lookup("subjects", within=config),
+        edits=lookup("edits", within=config),
+        code=code_digest("compare_edits"),
+    message:
+        "compare the edits on the same test problems"
+    script:
+        "../workflow/scripts/compare_edits.py"
+
+
+rule summarize_energy:
+    input:
+        **TEST,
+    output:
+        "<results>/statistics/energy.tsv",
+    log:
+        "<logs>/summarize_energy.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("summarize_energy"),
+    message:
+        "energy of each edit: intended, kept, landed"
+    script:
+        "../workflow/scripts/summarize_energy.py"
+
+
+rule summarize_layers:
+    input:
+        quality=[path for sae in STUDY["saes"] for path in for_each_seed(f"saes/{sae}/quality.tsv")],
+        specificity=[
+            path
+            for sae in STUDY["saes"]
+            for subject in STUDY["subjects"]
+            for path in for_each_seed(f"specificity/{sae}/{subject}.tsv")
+        ],
+        selections=for_each_seed(f"selections/{OURS}.json"),
+    output:
+        saes="<results>/statistics/saes.tsv",
+        specificity="<results>/statistics/specificity.tsv",
+    log:
+        "<logs>/summarize_layers.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        target=lookup("study/target", within=config),
+        code=code_digest("summarize_layers"),
+    message:
+        "SAE quality and specificity of every layer"
+    script:
+        "../workflow/scripts/summarize_layers.py"
+
+
+rule recompute_published:
+    input:
+        table1=PUBLISHED / "table1.csv",
+        sizes=PUBLISHED / "subject_sizes.csv",
+    output:
+        "<results>/statistics/published_table1.tsv",
+    log:
+        "<logs>/recompute_published.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("recompute_published"),
+    message:
+        "recompute the published Table 1 from its percentages"
+    script:
+        "../workflow/scripts/recompute_published.py"
+
+
+rule describe_study:
+    output:
+        "<results>/statistics/study.json",
+    log:
+        "<logs>/describe_study.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        study=STUDY,
+        code=code_digest("describe_study"),
+    message:
+        "write down the study as it was read"
+    script:
+        "../workflow/scripts/describe_study.py"

@@ -1,0 +1,40 @@
+"""Task vectors: a LoRA's weight difference to its base (paper, section 3)."""
+
+
+rule train_adapter:
+    input:
+        problems="<results>/data/train.jsonl",
+        model="<seed>/model/manifest.json",
+    output:
+        "<seed>/adapters/{vector}/manifest.json",
+    log:
+        "<logs>/train_adapter/seed-{seed}_{vector}.log",
+    benchmark:
+        "<benchmarks>/train_adapter/seed-{seed}_{vector}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        settings=of_subject("vectors", "vector"),
+        code=code_digest("train_adapter"),
+    message:
+        "fine-tune the LoRA of task vector {wildcards.vector} (seed {wildcards.seed})"
+    script:
+        "../workflow/scripts/train_adapter.py"
+
+
+rule extract_task_vector:
+    input:
+        adapter="<seed>/adapters/{vector}/manifest.json",
+        model="<seed>/model/manifest.json",
+    output:
+        "<seed>/vectors/{vector}.safetensors",
+    log:
+        "<logs>/extract_task_vector/seed-{seed}_{vector}.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("extract_task_vector"),
+    message:
+        "extract task vector {wildcards.vector} (seed {wildcards.seed})"
+    script:
+        "../workflow/scripts/extract_task_vector.py"

@@ -1,0 +1,246 @@
+"""A small, plausible set of the report's inputs, made by hand rules; shared by two test modules."""
+
+import csv
+import json
+from pathlib import Path
+
+SHORT = {
+    "number_theory": "NT",
+    "counting_and_probability": "CP",
+    "algebra": "ALG",
+    "geometry": "GEO",
+    "intermediate_algebra": "IA",
+    "prealgebra": "PRE",
+    "precalculus": "PC",
+}
+N = 300
+BASE = dict(zip(SHORT, (90, 165, 120, 171, 132, 156, 99), strict=True))
+# edit -> (alpha, change of the target in problems, change of each other subject in problems)
+EFFECTS = {
+    "base": ("0.0", 0, 0),
+    "full": ("1.0", 61, -57),
+    "sp": ("1.0", 24, -9),
+    "random-1": ("1.0", 6, -4),
+    "random-2": ("0.75", 21, -18),
+    "random-3": ("1.5", 19, -12),
+    "random-4": ("1.0", 27, -6),
+    "random-5": ("1.0", 3, -21),
+    "projected": ("1.0", -6, 1),
+    "projected_matched": ("0.75", 2, -7),
+}
+LAYERS = {"full": "0,1,2,3,4,5,6,7", "sp": "2,3,5", "projected": "2,3,5"}
+LAYERS |= {"projected_matched": "2,3,5", "random-1": "2,4,5", "random-2": "0,3,6"}
+LAYERS |= {"random-3": "1,2,7", "random-4": "3,4,6", "random-5": "0,5,7"}
+GRID = ("0.375", "0.5", "0.75", "1.0", "1.5")
+RULES = dict.fromkeys(("accuracy", "comparisons", "published_table1"), "compare_edits")
+RULES |= {"alphas": "choose_alpha", "energy": "collect_energy", "specificity": "collect_sp"}
+RULES |= {"saes": "collect_saes", "study": "resolve_study"}
+
+PUBLISHED_Z = {"Full LoRA merge (34L)": -0.5, "SAE Projection": 0.6, "Ours (SP4)": 3.41}
+
+COLUMNS = {
+    "accuracy": "seed edit alpha subject n correct accuracy se truncated unparsed mean_tokens",
+    "comparisons": "seed edit alpha reference subject n correct_reference correct_edit b c z p_z "
+    "p_mcnemar p_holm ci_low ci_high",
+    "alphas": "seed edit alpha n correct accuracy chosen",
+    "energy": "seed edit alpha n_layers layers energy_task_vector energy_selected energy_edit "
+    "energy_retained norm_retained chance oracle landed_energy_fp32 landed_cosine_fp32 "
+    "unchanged_fp32 landed_energy_bf16 landed_cosine_bf16 unchanged_bf16",
+    "specificity": "seed sae subject layer sp n_features feature sp_smooth feature_smooth selected",
+    "saes": "seed sae layer explained_variance l0 dead_share",
+    "published_table1": "method subject n correct_base correct_method z_pooled z_lmeval p_lmeval "
+    "p_holm grim_possible",
+}
+
+PUBLISHED = {
+    "table1": ",".join(["method", *(f"{short}_acc_pct" for short in SHORT.values()), "n_sig_of_7"])
+    + """
+Base model,29.6,33.3,61.3,30.5,16.6,62.9,20.5,
+Full LoRA merge (34L),30.0,33.8,58.1,29.2,16.3,61.4,19.8,0
+SAE Projection,33.9,34.6,62.1,31.0,16.8,63.5,20.3,0
+Ours (SP4),39.4,41.4,67.0,37.2,19.6,69.6,20.5,5
+""",
+    "table6": """layer,sp,n_features,selected_sp_ge_4
+6,1.21,1,0
+13,3.47,5,0
+14,4.07,20,1
+19,7.82,16,1
+31,8.80,13,1
+32,5.02,12,1
+""",
+    "text_claims": """claim_id,quantity,value,section,quote
+C06,energy discarded by projection,~97%,Abstract,discards approximately 97% of the energy
+C08,energy preserved by raw injection,100%,1,preserves 100% of the modification energy
+C10,selected layers / total layers,14/34,3,yields 14 of 34 layers
+C11,SP threshold main,4.0,App.A,apply to SP>=4.0 layers
+C39,alpha of the headline config,0.80,App.A,--config SP4_14L --alpha 0.80 --tv v2
+""",
+}
+
+
+def write_inputs(root: Path, seeds=(1,), title="A small model, made for a test", effects=None):
+    """Write every input below `root`; returns {input name: path relative to root}."""
+    effects = effects or EFFECTS
+    folder = root / "results" / "small" / "statistics"
+    folder.mkdir(parents=True, exist_ok=True)
+    published = root / "config" / "published"
+    published.mkdir(parents=True, exist_ok=True)
+    paths = {}
+    for name, text in PUBLISHED.items():
+        paths[name] = f"config/published/{name}.csv"
+        (root / paths[name]).write_text(text, encoding="utf-8")
+    tables = {
+        "accuracy": _accuracy(seeds, effects),
+        "comparisons": _comparisons(seeds, effects),
+        "alphas": _alphas(seeds, effects),
+        "energy": _energy(seeds, effects),
+        "specificity": _specificity(seeds),
+        "saes": _saes(seeds),
+        "published_table1": _published_table1(),
+    }
+    for name, rows in tables.items():
+        paths[name] = f"results/small/statistics/{name}.tsv"
+        with open(root / paths[name], "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+            writer.writerow(COLUMNS[name].split())
+            writer.writerows(rows)
+    edits = {
+        "full": {"label": "Full merge", "role": "full"},
+        "sp": {"label": "Ours (SP-selected layers)", "role": "ours"},
+        "random": {"label": "Random layers", "role": "random"},
+        "projected": {"label": "SAE projection", "role": "projection"},
+        "projected_matched": {"label": "SAE projection, raw norm", "role": "projection_matched"},
+    }
+    study = {
+        "study": {"name": "small", "title": title, "target": "number_theory"},
+        "seeds": list(seeds),
+        "edits": edits,
+        "report": {"notes": ["Problems are synthetic, in the record layout of MATH."]},
+        "assumptions": [
+            {"key": "specificity.epsilon", "value": 0.01, "reason": "not stated in the paper"},
+            {"key": "saes.topk.k", "value": 16, "reason": "as many as fit <width> & budget"},
+            {"key": "vectors.v2.lr", "value": 4e-3, "reason": "strong enough to move the target"},
+        ],
+    }
+    paths["study"] = "results/small/study.json"
+    (root / paths["study"]).write_text(json.dumps(study, indent=2), encoding="utf-8")
+    return paths
+
+
+def correct(effects, edit, subject, seed):
+    """Number of right answers of an edit on one subject, of N."""
+    _, target, other = effects[edit]
+    shift = (int(seed) - 1) * 3
+    return BASE[subject] + shift + (target if subject == "number_theory" else other)
+
+
+def _groups():
+    groups = {subject: (subject,) for subject in SHORT}
+    return groups | {"all": tuple(SHORT), "others": tuple(SHORT)[1:]}
+
+
+def _accuracy(seeds, effects):
+    rows = []
+    for seed in seeds:
+        for number, edit in enumerate(effects):
+            for subject, members in _groups().items():
+                n = N * len(members)
+                k = sum(correct(effects, edit, s, seed) for s in members)
+                p = k / n
+                se = (p * (1 - p) / (n - 1)) ** 0.5
+                tokens = 31.5 + number / 8
+                rows.append(
+                    [seed, edit, effects[edit][0], subject, n, k, p, se, number, number + 2, tokens]
+                )
+    return rows
+
+
+def _comparisons(seeds, effects):
+    rows = []
+    for seed in [*seeds, "pooled"] if len(seeds) > 1 else seeds:
+        members_of = list(seeds) if seed == "pooled" else [seed]
+        for reference in ("base", "full", "sp", "projected"):
+            for edit in effects:
+                if edit == reference or reference not in effects:
+                    continue
+                for subject, members in _groups().items():
+                    n = N * len(members) * len(members_of)
+                    pairs = [(m, s) for m in members for s in members_of]
+                    k0 = sum(correct(effects, reference, m, s) for m, s in pairs)
+                    k1 = sum(correct(effects, edit, m, s) for m, s in pairs)
+                    difference = (k1 - k0) / n
+                    half = 0.055 / len(pairs) ** 0.5
+                    p = 0.0004 if abs(difference) > half else 0.4
+                    single = len(members) == 1
+                    rows.append(
+                        [seed, edit, effects[edit][0], reference, subject, n, k0, k1]
+                        + [20 + max(0, k1 - k0), 20 + max(0, k0 - k1), difference / half * 1.96, p]
+                        + [p / 2, min(1, p * 7) if single else ""]
+                        + [difference - half, difference + half]
+                    )
+    return rows
+
+
+def _alphas(seeds, effects):
+    rows = []
+    for seed in seeds:
+        for edit, (chosen, target, _) in effects.items():
+            if edit == "base":
+                rows.append([seed, edit, "0.0", 200, 60, 0.3, 1])
+                continue
+            for step, alpha in enumerate(GRID):
+                k = 60 + target // 2 - 2 * abs(step - GRID.index(chosen))
+                rows.append([seed, edit, alpha, 200, k, k / 200, int(alpha == chosen)])
+    return rows
+
+
+def _energy(seeds, effects):
+    rows = []
+    for seed in seeds:
+        for edit in effects:
+            if edit == "base":
+                continue
+            layers = LAYERS[edit]
+            projected = edit.startswith("projected")
+            kept = 0.0431 if projected else 1.0
+            for alpha in GRID:
+                rows.append(
+                    [seed, edit, alpha, layers.count(",") + 1, layers, 2408.0, 1046.0, 1046 * kept]
+                    + [kept, kept**0.5, 3 / 128 if projected else "", 0.61 if projected else ""]
+                    + [1.0, 1.0, 0.0, 0.5 if projected else 0.981, 0.7 if projected else 0.99]
+                    + [0.71 if projected else 0.23]
+                )
+    return rows
+
+
+def _specificity(seeds):
+    rows = []
+    profile = (1.99, 3.58, 4.59, 6.23, 2.32, 3.89, 1.83, 1.32)
+    for seed in seeds:
+        for subject in SHORT:
+            for layer, sp in enumerate(profile):
+                sp = sp if subject == "number_theory" else sp / 2
+                chosen = int(layer in (2, 3, 5))
+                rows.append(
+                    [seed, "topk", subject, layer, sp, layer + 1, 100 + layer, sp * 0.6]
+                    + [100 + layer, chosen]
+                )
+    return rows
+
+
+def _saes(seeds):
+    rows = []
+    for seed in seeds:
+        for layer in range(8):
+            rows.append([seed, "topk", layer, 0.95 - layer / 100, 16.0, layer / 1000])
+    return rows
+
+
+def _published_table1():
+    rows = []
+    for method, z in PUBLISHED_Z.items():
+        for short in SHORT.values():
+            possible = not (method == "SAE Projection" and short == "GEO")
+            p = 0.0006 if z > 3 else 0.55
+            rows.append([method, short, 540, 160, 213, z, z, p, min(1, 7 * p), possible])
+    return rows

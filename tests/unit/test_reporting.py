@@ -1,0 +1,413 @@
+"""The report prints what the files hold, says where it is from, and flatters nobody."""
+
+import csv
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+from report_inputs import EFFECTS, RULES, write_inputs
+
+from stethoscope import verdicts
+from stethoscope.cells import (
+    EMPTY,
+    FIXED1,
+    INTEGER,
+    PERCENT,
+    POINTS,
+    PVALUE,
+    Cells,
+    Source,
+    resolve,
+)
+from stethoscope.facts import Report, load_sources
+from stethoscope.findings import findings
+from stethoscope.provenance import sha256_file
+from stethoscope.reporting import FIGURE_NAMES, render
+from stethoscope.tables import escape_tex, methods, table1_tex, table1_tsv
+
+TEMPLATES = Path(__file__).parents[2] / "report"
+FIGURES = dict.fromkeys(FIGURE_NAMES, '<?xml version="1.0"?>\n<svg><title>drawn</title></svg>\n')
+
+# Numerals that are words of the page, not results.
+STATIC = (
+    r"Table R?\d+",
+    r"Figure \d",
+    r"Gemma-3-4B",
+    r"Llama-3\.1-8B",
+    r"95\s%",
+    r"eq\. \(\d\)",
+    r"p < \.05",
+    r"below \.05",
+    r"k/d",
+    r"counted from 0",
+    r"L0",
+    r"(fp32|bf16)",
+    r"arXiv 2605\.28649",
+    r"sha256",
+)
+
+
+def make(root, **options):
+    paths = write_inputs(root, **options)
+    return Report(load_sources({k: root / v for k, v in paths.items()}, RULES, root))
+
+
+def page_of(report, template=TEMPLATES / "report.html.j2"):
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    return render(report, template, style, FIGURES)
+
+
+@pytest.fixture
+def report(tmp_path):
+    return make(tmp_path)
+
+
+class Reader(HTMLParser):
+    """Splits a page into numbers (id, text) and the words around them."""
+
+    SKIPPED = ("style", "svg", "code", "title")
+    VOID = ("meta", "br", "link")
+
+    def __init__(self):
+        super().__init__()
+        self.stack, self.numbers, self.words = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in self.VOID:
+            self.stack.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        opened, _ = self.stack.pop()
+        assert opened == tag, f"</{tag}> closes <{opened}>"
+
+    def handle_data(self, data):
+        for tag, attributes in self.stack:
+            if tag in self.SKIPPED or attributes.get("class") == "name":
+                return
+        attributes = self.stack[-1][1] if self.stack else {}
+        if attributes.get("class") == "num":
+            self.numbers.append((attributes["data-cell"], data))
+        else:
+            self.words.append(data)
+
+
+def read(page):
+    reader = Reader()
+    reader.feed(page)
+    assert reader.stack == []
+    return reader
+
+
+@pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)])
+def test_every_number_on_the_page_is_one_of_the_recorded_cells(tmp_path, seeds):
+    report = make(tmp_path, seeds=seeds)
+    page = read(page_of(report))
+    records = {record["id"]: record for record in report.cells.records()}
+    assert len(page.numbers) > 500
+    for name, text in page.numbers:
+        assert records[name]["text"] == text
+    words = " ".join(page.words)
+    for pattern in STATIC:
+        words = re.sub(pattern, " ", words)
+    found = re.search(r".{0,40}\d.{0,40}", words)
+    assert found is None, f"a number outside the cells: {found.group()!r}"
+
+
+def value_at(path, pointer):
+    """What a file holds at a pointer, read by the standard library alone."""
+    if path.suffix == ".json":
+        return resolve(json.loads(path.read_text(encoding="utf-8")), pointer)
+    row, column = pointer.strip("/").split("/")
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
+    return rows[int(row)][column]
+
+
+def test_every_cell_resolves_to_the_value_in_its_file(tmp_path):
+    report = make(tmp_path)
+    page_of(report)
+    scale = {"percent, 1 decimal": 100, "percent, 2 decimals": 100}
+    scale |= {"percentage points, 1 decimal, signed": 100}
+    checked = 0
+    for record in report.cells.records():
+        if record["file"] is None:
+            continue
+        path = tmp_path / record["file"]
+        assert record["sha256"] == sha256_file(path)
+        assert record["rule"] == RULES.get(path.stem, "input data")
+        found = value_at(path, record["pointer"])
+        if isinstance(record["value"], str):
+            assert found == record["value"] == record["text"]
+        else:
+            assert float(found) == record["value"]
+            printed = record["text"].replace("−", "-")
+            if not printed.startswith("<"):
+                decimals = len(printed.partition(".")[2])
+                exact = record["value"] * scale.get(record["format"], 1)
+                assert abs(float(printed) - exact) <= 0.5 * 10**-decimals + 1e-9
+        checked += 1
+    assert checked > 500
+
+
+def test_derived_cells_name_parents_that_give_their_value_back(tmp_path):
+    report = make(tmp_path)
+    page_of(report)
+    records = {record["id"]: record for record in report.cells.records()}
+    again = {
+        "mean": lambda v: sum(v) / len(v),
+        "lowest": min,
+        "highest": max,
+        "difference of counts / n": lambda v: (v[0] - v[1]) / v[2],
+        "ratio": lambda v: v[0] / v[1],
+        "with the sign turned": lambda v: -v[0],
+    }
+    seen = set()
+    for record in records.values():
+        if "parents" in record:
+            values = [records[parent]["value"] for parent in record["parents"]]
+            if record["formula"] in again:
+                assert again[record["formula"]](values) == pytest.approx(record["value"])
+                seen.add(record["formula"])
+    assert seen == set(again)
+
+
+def test_cells_are_the_same_list_of_records_each_time(tmp_path):
+    first, second = make(tmp_path / "a"), make(tmp_path / "b")
+    assert page_of(first) == page_of(second)
+    assert first.cells.records() == second.cells.records()
+    assert table1_tex(first) == table1_tex(second)
+    assert table1_tsv(first) == table1_tsv(second)
+
+
+def test_the_page_needs_nothing_from_outside(report):
+    page = page_of(report)
+    assert "<script" not in page and "<link" not in page and "@import" not in page
+    assert not re.search(r'(?:src|href)="(?!#)', page)
+    assert len(page.encode()) < 3_000_000
+
+
+def test_a_name_in_the_study_cannot_become_markup_or_latex(tmp_path):
+    report = make(tmp_path, title="<script>alert(1)</script> a_b & c%")
+    page = page_of(report)
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert r"a\_b \& c\%" in table1_tex(report)
+    assert escape_tex("a_b & c%") == r"a\_b \& c\%"
+    assert "as many as fit &lt;width&gt; &amp; budget" in page
+
+
+def test_a_misspelt_name_in_a_template_is_an_error(report, tmp_path):
+    template = tmp_path / "page.html.j2"
+    template.write_text("{{ report.titel }}", encoding="utf-8")
+    with pytest.raises(UndefinedError, match="titel"):
+        page_of(report, template)
+
+
+def test_one_seed_is_said_plainly(report, tmp_path):
+    words = re.sub(r"\s+", " ", "".join(re.sub(r"<[^>]*>", "", page_of(report))))
+    assert "n = 1 seed: one base model" in words.replace("&nbsp;", " ").replace("\xa0", " ")
+    assert "n = 1 seed" in table1_tex(report)
+
+
+def test_table1_shows_published_beside_reproduced(report):
+    rows = {method.edit.role: method for method in methods(report)}
+    ours = rows["ours"]
+    assert ours.published["number_theory"].text == "39.4"
+    # 90 right answers of the base and 24 more, of 300.
+    assert ours.reproduced["number_theory"].text == "38.0"
+    assert (ours.published_alpha.text, ours.published_sig.text) == ("0.80", "5")
+    assert rows["base"].published_sig is EMPTY
+    assert rows["projection_matched"].published["algebra"] is EMPTY
+    # Draws: 96, 111, 109, 117, 93 right of 300.
+    random = rows["random"]
+    assert random.reproduced["number_theory"].value == pytest.approx(526 / 1500)
+    assert [cell.text for cell in random.spread["number_theory"]] == ["31.0", "39.0"]
+    # The full merge gains on the target and loses on the six others (made so in the inputs).
+    assert [found[0].value for found in rows["full"].sig_mcnemar] == [1, 6]
+
+
+def test_table1_tsv_has_a_row_for_each_method_and_the_range_of_the_draws(report):
+    rows = list(csv.DictReader(table1_tsv(report).splitlines(), delimiter="\t"))
+    assert [row["statistic"] for row in rows if row["method"] == "Random layers"] == [
+        "mean",
+        "lowest",
+        "highest",
+    ]
+    ours = next(row for row in rows if row["method"].startswith("Ours"))
+    assert (ours["NT_published_pct"], ours["NT_reproduced_pct"]) == ("39.4", "38.0")
+    full = next(row for row in rows if row["method"] == "Full merge")
+    assert (full["n_gain_holm"], full["n_loss_holm"], full["n_sig_published"]) == ("1", "6", "0")
+
+
+def test_latex_rows_have_as_many_columns_as_the_header_promises(report):
+    text = table1_tex(report)
+    body = text.split("\\midrule")[1].split("\\bottomrule")[0]
+    assert {line.count(" & ") for line in body.strip().splitlines()} == {19}
+    assert "\\begin{tabular}{l" + "rr" * 8 + "rcc}" in text
+
+
+def test_seeds_are_pooled_by_problems(tmp_path):
+    report = make(tmp_path, seeds=(1, 2))
+    base = report.one("base")
+    # 90 and 93 right of 300 each.
+    assert report.accuracy(base, "number_theory").value == pytest.approx(183 / 600)
+    assert report.accuracy(base, "number_theory", "2").value == pytest.approx(93 / 300)
+
+
+def test_a_comparison_made_the_other_way_round_is_turned(report):
+    ours, draw = report.one("ours"), report.of("random")[0]
+    found = report.paired(ours, draw, "number_theory")
+    # 114 and 96 right of 300; the inputs give half an interval of 5.5 points.
+    assert found.difference.value == pytest.approx(18 / 300)
+    assert found.low.value == pytest.approx(0.06 - 0.055)
+    assert found.high.value == pytest.approx(0.06 + 0.055)
+    assert (found.gained.value, found.lost.value, found.direction) == (38, 20, "above")
+
+
+def test_a_missing_row_names_file_and_selector(report):
+    with pytest.raises(
+        ValueError, match=r"accuracy\.tsv: expected one row with .*edit=sq.*found 0"
+    ):
+        report.source("accuracy").only(seed=1, edit="sq", subject="all")
+    with pytest.raises(ValueError, match=r"accuracy\.tsv: no column 'acuracy'"):
+        report.cells.number(report.source("accuracy"), 0, "acuracy")
+
+
+def test_an_input_outside_the_repository_is_refused(tmp_path):
+    outside = tmp_path / "elsewhere.json"
+    outside.write_text("{}", encoding="utf-8")
+    (tmp_path / "inside").mkdir()
+    with pytest.raises(ValueError, match=r"^elsewhere\.json: expected a file below"):
+        Source.load("x", outside, "input data", tmp_path / "inside")
+
+
+def test_an_empty_value_prints_as_a_dash_and_is_not_recorded(report):
+    cells = Cells()
+    cell = cells.number(report.source("table1"), {"method": "Base model"}, "n_sig_of_7", INTEGER)
+    assert str(cell) == "—" and cells.records() == []
+    assert cells.derived("mean", sum, [cell], FIXED1) is EMPTY
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "text"),
+    [
+        (PERCENT, 0.394, "39.4"),
+        (POINTS, 0.098, "+9.8"),
+        (POINTS, -0.0004, "0.0"),
+        (POINTS, -0.031, "−3.1"),
+        (PVALUE, 0.00065, "0.0006"),
+        (PVALUE, 0.00002, "<0.0001"),
+        (INTEGER, 3.0, "3"),
+    ],
+)
+def test_numbers_are_printed_as_in_the_paper(form, value, text):
+    assert form(value) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "answer"),
+    [(0.01, 0.05, "above"), (-0.05, -0.01, "below"), (-0.01, 0.05, "none"), (0.0, 0.1, "none")],
+)
+def test_an_interval_that_holds_zero_shows_no_difference(low, high, answer):
+    assert verdicts.direction(low, high) == answer
+
+
+def test_rank_p_counts_draws_that_are_at_least_as_good():
+    assert verdicts.rank_p(0.5, [0.1, 0.2, 0.3, 0.4, 0.45]) == pytest.approx(1 / 6)
+    assert verdicts.rank_p(0.4, [0.1, 0.2, 0.3, 0.4, 0.45]) == pytest.approx(3 / 6)
+    assert verdicts.rank_p(0.0, [0.1, 0.2, 0.3, 0.4, 0.45]) == 1
+    with pytest.raises(ValueError, match="found none"):
+        verdicts.rank_p(0.5, [])
+
+
+@pytest.mark.parametrize(("ours", "answer"), [(0.5, "above"), (0.05, "below"), (0.3, "none")])
+def test_standing_among_random_draws(ours, answer):
+    assert verdicts.standing(ours, [0.1, 0.2, 0.4]) == answer
+
+
+def test_equal_to_the_best_draw_is_not_above_it():
+    assert verdicts.standing(0.4, [0.1, 0.4]) == "none"
+
+
+@pytest.mark.parametrize(
+    ("directions", "answer"),
+    [
+        (("none", "none", "above"), "unasked"),
+        (("above", "above", "none"), "kept"),
+        (("above", "none", "above"), "size"),
+        (("above", "none", "none"), "direction"),
+        (("above", "below", "below"), "harmful"),
+    ],
+)
+def test_direction_or_size_follows_from_three_comparisons(directions, answer):
+    assert verdicts.direction_or_size(*directions) == answer
+
+
+@pytest.mark.parametrize(("kept", "answer"), [(0.1, "above"), (0.03, "none"), (0.005, "below")])
+def test_energy_near_chance_is_called_so(kept, answer):
+    assert verdicts.against_chance(kept, 3 / 128) == answer
+
+
+def test_signs_and_order_against_the_published_table():
+    assert verdicts.same_signs([4, -3, 0, 2], [1, -1, 5, -2]) == (2, 3)
+    assert verdicts.same_signs([4], [0]) == (0, 1)
+    assert verdicts.ranking({"base": 0.3, "ours": 0.4, "full": 0.35}) == ("ours", "full", "base")
+
+
+def answers(root, **changes):
+    report = make(root, effects=EFFECTS | changes)
+    return {finding.key: finding for finding in findings(report)}
+
+
+@pytest.mark.parametrize(
+    ("gain", "answer", "words"),
+    [
+        (40, "yes", "is above"),
+        (-40, "no, it is worse", "is below"),
+        (2, "not shown at this n", "No difference between"),
+    ],
+)
+def test_the_sentence_on_ours_follows_from_its_interval(tmp_path, gain, answer, words):
+    found = answers(tmp_path, sp=("1.0", gain, 0))["ours-base"]
+    assert found.answer == answer
+    assert words in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("other", "answer"),
+    [(-57, "yes"), (57, "no, it helps"), (0, "not shown at this n")],
+)
+def test_harm_to_the_other_subjects_is_asked_of_the_full_merge(tmp_path, other, answer):
+    assert answers(tmp_path, full=("1.0", 61, other))["full-others"].answer == answer
+
+
+@pytest.mark.parametrize(
+    ("gain", "answer", "p"),
+    [(60, "above every draw", 1 / 6), (0, "below every draw", 1), (20, "among the draws", 3 / 6)],
+)
+def test_ours_is_ranked_among_the_random_draws(tmp_path, gain, answer, p):
+    found = answers(tmp_path, sp=("1.0", gain, 0))["ours-random"]
+    assert found.answer == answer
+    assert f">{p:.3f}<" in found.sentence
+    assert ">0.167<" in found.sentence and "cannot establish an advantage" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("matched", "answer"),
+    [(40, "size"), (0, "direction, as far as shown"), (-40, "direction")],
+)
+def test_direction_or_size_is_answered_by_the_rescaled_projection(tmp_path, matched, answer):
+    found = answers(tmp_path, sp=("1.0", 40, 0), projected_matched=("0.75", matched, 0))["cause"]
+    assert found.answer == answer
+    # 4.31 % kept, 3/128 by chance: less than twice that.
+    assert "about what a random subspace" in found.sentence
+    assert ">4.31<" in found.sentence and ">2.34<" in found.sentence
+
+
+def test_a_study_with_few_edits_has_a_page_too(tmp_path):
+    effects = {name: EFFECTS[name] for name in ("base", "sp")}
+    page = page_of(make(tmp_path, effects=effects))
+    assert "Does ours beat base" in page and "Does ours beat the full merge" not in page

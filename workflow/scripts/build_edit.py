@@ -1,0 +1,71 @@
+"""Build an edit: alpha * tau in the selected layers, raw or projected (paper, eq. 3)."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from stethoscope.editing import (
+    energy_record,
+    matching_scale,
+    projected,
+    read_weights,
+    save_adapter,
+    scaled,
+)
+from stethoscope.jobs import job
+from stethoscope.projection import orthonormal_basis
+from stethoscope.provenance import atomic_folder, folder_digest, read_json, write_json
+from stethoscope.saes import decoder_directions
+from stethoscope.taskvectors import TaskVector, check_fits, combine
+
+with job(snakemake) as progress:
+    settings, alpha = snakemake.params.settings, float(snakemake.wildcards.alpha)
+    model = Path(snakemake.input.model).parent
+    layers, vector, rank, scale = (
+        [],
+        TaskVector({}, folder_digest(snakemake.input.model)),
+        None,
+        1.0,
+    )
+    if settings["vectors"]:
+        layers = read_json(snakemake.input.selection)["layers"]
+        sources = dict(zip(settings["vectors"], snakemake.input.vectors, strict=True))
+        vectors = {name: TaskVector.load(path) for name, path in sources.items()}
+        for name, path in sources.items():
+            if vectors[name].base != vector.base:
+                raise ValueError(f"{path}: made for another base than {model}")
+            check_fits(vectors[name], model, path)
+        vector = combine(vectors, settings["vectors"]).in_layers(layers)
+        if layers and not vector.modules:
+            raise ValueError(f"{snakemake.input.vectors[0]}: holds none of the layers {layers}")
+    kept = vector
+    if settings["transform"] == "project":
+        rank = settings["projection"]["rank"]
+        table = pd.read_csv(snakemake.input.features, sep="\t")
+        best = table[table["rank"] <= rank].groupby("layer")["feature"].apply(list)
+        saes = [Path(path).parent for path in snakemake.input.saes]
+        bases = {
+            layer: orthonormal_basis(decoder_directions(saes[layer], best[layer]))
+            for layer in layers
+        }
+        kept = projected(vector, bases)
+        if settings["projection"]["match_norm"]:
+            scale = matching_scale(kept, vector)
+    edit = scaled(kept, alpha * scale)
+    weights = read_weights(model, list(edit.modules))
+    with atomic_folder(Path(snakemake.output[0]).parent) as folder:
+        save_adapter(folder, edit, model.as_posix())
+        energy = energy_record(vector, kept, edit, weights, rank)
+        energy.to_csv(folder / "energy.tsv", sep="\t", index=False)
+        described = {
+            "edit": snakemake.wildcards.edit,
+            "alpha": alpha,
+            "scale": scale,
+            "layers": layers,
+            "vectors": settings["vectors"],
+            "transform": settings["transform"],
+            "projection": settings.get("projection"),
+            "base": vector.base,
+        }
+        write_json(folder / "edit.json", described)
+    progress(f"layers {layers}, norm {edit.energy() ** 0.5:.3f}")

@@ -1,0 +1,53 @@
+"""Evaluate an edit, all its draws and alphas, with lm-eval on one resident model."""
+
+from pathlib import Path
+
+from stethoscope.data import of_subject, read_problems
+from stethoscope.evaluation import Evaluator, edited
+from stethoscope.jobs import job
+from stethoscope.models import load_model, load_tokenizer
+from stethoscope.provenance import (
+    atomic_folder,
+    folder_digest,
+    folder_digests,
+    read_json,
+    write_json,
+    write_jsonl,
+)
+from stethoscope.taskvectors import read_adapter
+
+with job(snakemake) as progress:
+    settings, family = snakemake.params.settings, snakemake.wildcards.family
+    base = Path(snakemake.input.model).parent
+    problems = read_problems(snakemake.input.problems)
+    parts = {subject: of_subject(problems, subject) for subject in snakemake.params.subjects}
+    evaluator = Evaluator(
+        load_model(base),
+        load_tokenizer(base),
+        parts,
+        batch_size=settings["batch_size"],
+        max_gen_toks=settings["max_gen_toks"],
+    )
+    adapters = [Path(path).parent for path in snakemake.input.adapters]
+    if snakemake.input.alphas:
+        chosen = read_json(snakemake.input.alphas[0])["edits"]
+        wanted = {(edit, f"alpha-{record['chosen']}") for edit, record in chosen.items()}
+        adapters = [path for path in adapters if (path.parent.name, path.name) in wanted]
+    target, written = Path(snakemake.output[0]), {}
+    for number, adapter in enumerate(adapters, start=1):
+        edit = read_adapter(adapter)
+        if edit.base != folder_digest(snakemake.input.model):
+            raise ValueError(f"{adapter}: made for another base than {base}")
+        with edited(evaluator.model, edit):
+            results, samples = evaluator.run()
+        results["edit"] = read_json(adapter / "edit.json")
+        place = f"{adapter.parent.name}/{adapter.name}"
+        with atomic_folder(target.parent / place) as folder:
+            write_json(folder / "results.json", results)
+            for subject, rows in samples.items():
+                write_jsonl(folder / f"samples_{subject}.jsonl", rows)
+        written[place] = folder_digests(target.parent / place)
+        correct = sum(row["math_verify"] for rows in samples.values() for row in rows)
+        total = sum(map(len, samples.values()))
+        progress(f"{number}/{len(adapters)} {place}: {correct} of {total} right")
+    write_json(target, {"family": family, "split": snakemake.wildcards.split, "written": written})

@@ -1,0 +1,18 @@
+"""Generate the synthetic maths corpus of a study: disjoint splits in MATH's record layout."""
+
+from stethoscope.corpus import generate_splits
+from stethoscope.data import write_problems
+from stethoscope.jobs import job
+from stethoscope.provenance import atomic_path
+
+with job(snakemake) as progress:
+    settings, subjects = snakemake.params.settings, snakemake.params.subjects
+    sizes = {
+        split: {subject: size.get("except", {}).get(subject, size["each"]) for subject in subjects}
+        for split, size in settings["splits"].items()
+    }
+    splits = generate_splits(settings["seed"], sizes, settings["families"])
+    for split, problems in splits.items():
+        with atomic_path(snakemake.output[split]) as path:
+            write_problems(path, problems)
+    progress(", ".join(f"{len(problems)} {split}" for split, problems in splits.items()))

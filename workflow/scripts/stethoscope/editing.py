@@ -1,0 +1,200 @@
+"""Edits: theta_l + alpha * tau_l in the selected layers (paper, eq. 3), as PEFT adapters.
+
+An edit is a LoRA with alpha baked into B and the other layers absent: exact in fp32, small, and
+loadable by anything that loads adapters. numpy only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import save_file
+
+from stethoscope.projection import chance_share, oracle_energy, project, writes_to_stream
+from stethoscope.taskvectors import (
+    PEFT_PREFIX,
+    LowRank,
+    TaskVector,
+    layer_of,
+    read_tensors,
+)
+
+
+def scaled(vector: TaskVector, alpha: float) -> TaskVector:
+    """alpha * tau, with alpha in B; alpha = 1 leaves every bit as it was."""
+    modules = {
+        name: LowRank(delta.A, np.float32(alpha) * delta.B, delta.scale)
+        for name, delta in vector.modules.items()
+    }
+    return TaskVector(modules, vector.base)
+
+
+def projected(vector: TaskVector, bases: Mapping[int, np.ndarray]) -> TaskVector:
+    """The task vector projected, layer by layer, on the span of that layer's directions.
+
+    bases: (d, k) orthonormal for each layer of the vector.
+    """
+    modules = {
+        name: project(name, delta, bases[layer_of(name)]) for name, delta in vector.modules.items()
+    }
+    return TaskVector(modules, vector.base)
+
+
+def matching_scale(edit: TaskVector, raw: TaskVector) -> float:
+    """Factor that gives an edit the norm of the raw one; separates direction from size."""
+    energy = edit.energy()
+    if energy == 0:
+        raise ValueError("the projection keeps nothing of the task vector, so no scale matches it")
+    return float(np.sqrt(raw.energy() / energy))
+
+
+def edited_weight(weight: np.ndarray, delta: LowRank) -> np.ndarray:
+    """theta_l + alpha * tau_l for one module (paper, eq. 3), in fp32.
+
+    weight: (outputs, inputs) fp32; delta has alpha in it already.
+    """
+    return weight + delta.dense()
+
+
+def to_bfloat16(values: np.ndarray) -> np.ndarray:
+    """fp32 values rounded to the nearest bfloat16 (ties to even), still held in fp32."""
+    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
+    rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    return (rounded & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def energy_record(
+    vector: TaskVector,
+    kept: TaskVector,
+    edit: TaskVector,
+    weights: Mapping[str, np.ndarray],
+    rank: int | None,
+) -> pd.DataFrame:
+    """What an edit intends and what lands in the weights, one row a module.
+
+    vector: tau in the selected layers. kept: what the transform left of it, before any rescaling.
+    edit: what is added. weights: the base's fp32 weights by module name. rank: of the projection.
+
+    Columns: energies are squared Frobenius norms. `energy_oracle` is the most that a projection of
+    that rank could keep, `chance` the share that a random one keeps (both empty for raw edits).
+    `landed_*` and `inner_*` describe D = stored(W + edit) - stored(W) for weights stored as fp32
+    and as bf16: its energy and its inner product with the intended edit; `unchanged_*` counts the
+    entries whose stored value did not move.
+    """
+    rows = []
+    for name, delta in edit.modules.items():
+        weight, intended = weights[name], delta.dense().astype(np.float64)
+        row = {
+            "layer": layer_of(name),
+            "module": name.split(".", 3)[-1],
+            "entries": weight.size,
+            "energy_weight": float(np.sum(weight.astype(np.float64) ** 2)),
+            "energy_vector": vector.modules[name].energy(),
+            "energy_kept": kept.modules[name].energy(),
+            "energy_oracle": oracle_energy(vector.modules[name], rank) if rank else None,
+            "chance": chance_share(rank, _stream_width(name, weight)) if rank else None,
+            "energy_edit": delta.energy(),
+        }
+        edited = edited_weight(weight, delta)
+        for kind, before, after in (
+            ("fp32", weight, edited),
+            ("bf16", to_bfloat16(weight), to_bfloat16(edited)),
+        ):
+            landed = after.astype(np.float64) - before.astype(np.float64)
+            row[f"landed_{kind}"] = float(np.sum(landed**2))
+            row[f"inner_{kind}"] = float(np.sum(landed * intended))
+            row[f"unchanged_{kind}"] = int(np.sum(landed == 0))
+        rows.append(row)
+    return pd.DataFrame(rows, columns=RECORD_COLUMNS)
+
+
+RECORD_COLUMNS = [
+    "layer", "module", "entries", "energy_weight", "energy_vector", "energy_kept", "energy_oracle",
+    "chance", "energy_edit", "landed_fp32", "inner_fp32", "unchanged_fp32", "landed_bf16",
+    "inner_bf16", "unchanged_bf16",
+]  # fmt: skip
+
+
+def energy_summary(record: pd.DataFrame) -> dict[str, Any]:
+    """An edit's energies over all its modules, as shares (design of the table: `energy.tsv`).
+
+    energy_retained = ||P tau||^2 / ||tau||^2 in the selected layers, 1 for raw edits;
+    norm_retained is its square root. chance and oracle are what a random and the best projection
+    of the same rank keep. landed_energy and landed_cosine compare what the stored weights moved
+    by with what was intended; unchanged is the share of entries that did not move.
+    """
+    total = record.drop(columns="module").astype(float).sum()
+    layers = sorted(set(record["layer"]))
+    empty, rank = record.empty, record["chance"].notna().any()
+    summary = {
+        "n_layers": len(layers),
+        "layers": ",".join(map(str, layers)),
+        "energy_task_vector": total["energy_vector"],
+        "energy_edit": total["energy_edit"],
+        "energy_retained": None if empty else total["energy_kept"] / total["energy_vector"],
+        "norm_retained": None if empty else np.sqrt(total["energy_kept"] / total["energy_vector"]),
+        "chance": (record["chance"] * record["energy_vector"]).sum() / total["energy_vector"]
+        if rank
+        else None,
+        "oracle": total["energy_oracle"] / total["energy_vector"] if rank else None,
+        "relative_norm": None if empty else np.sqrt(total["energy_edit"] / total["energy_weight"]),
+    }
+    for kind in ("fp32", "bf16"):
+        size = np.sqrt(total[f"landed_{kind}"] * total["energy_edit"])
+        summary |= {
+            f"landed_energy_{kind}": None if empty else total[f"landed_{kind}"] / total["energy_edit"],
+            f"landed_cosine_{kind}": None if empty else total[f"inner_{kind}"] / size,
+            f"unchanged_{kind}": None if empty else total[f"unchanged_{kind}"] / total["entries"],
+        }
+    return summary
+
+
+def read_weights(model: str | Path, modules: list[str]) -> dict[str, np.ndarray]:
+    """The base's fp32 weights of some modules."""
+    wanted = {f"{name}.weight": name for name in modules}
+    found = {}
+    for path in sorted(Path(model).glob("*.safetensors")):
+        tensors, _ = read_tensors(path)
+        found |= {wanted[key]: tensor for key, tensor in tensors.items() if key in wanted}
+    return found
+
+
+def save_adapter(folder: Path, edit: TaskVector, base_model: str) -> None:
+    """Write an edit as a PEFT adapter folder (adapter_config.json, adapter_model.safetensors).
+
+    All modules must share one rank and one scale, as those of one LoRA do. base_model: path or hub
+    id for `base_model_name_or_path`.
+    """
+    shapes = {(delta.A.shape[0], delta.scale) for delta in edit.modules.values()} or {(1, 1.0)}
+    if len(shapes) > 1:
+        raise ValueError(f"edit: modules of several ranks or scales: {sorted(shapes)}")
+    rank, scale = shapes.pop()
+    tensors = {}
+    for name, delta in edit.modules.items():
+        tensors[f"{PEFT_PREFIX}{name}.lora_A.weight"] = np.ascontiguousarray(delta.A)
+        tensors[f"{PEFT_PREFIX}{name}.lora_B.weight"] = np.ascontiguousarray(delta.B)
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base_model,
+        "r": rank,
+        "lora_alpha": scale * rank,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "inference_mode": True,
+        "target_modules": "|".join(re.escape(name) for name in sorted(edit.modules)),
+    }
+    text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+    (folder / "adapter_config.json").write_text(text, encoding="utf-8")
+    save_file(tensors, str(folder / "adapter_model.safetensors"), metadata={"base": edit.base})
+
+
+def _stream_width(module: str, weight: np.ndarray) -> int:
+    """Width d of the residual stream, which o_proj and down_proj have as rows."""
+    return weight.shape[0] if writes_to_stream(module) else weight.shape[1]

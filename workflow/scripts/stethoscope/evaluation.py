@@ -1,0 +1,206 @@
+"""Evaluation with lm-eval: a Minerva-style task for each subject over a local file of problems.
+
+Prompt, greedy decoding, stop sequence and math_verify scoring are those of lm-eval's packaged
+`minerva_math`; only its second, slow metric (exact_match) is left out. One process evaluates
+many edits on one resident model. lm-eval's own caches are not used: neither of them is keyed by
+the model, so that one edit's answers could become another's.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any
+
+import datasets
+import lm_eval
+import torch
+from lm_eval.models.huggingface import HFLM
+from lm_eval.tasks import TaskManager
+from math_verify import parse, verify
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from stethoscope.data import completion, prompt
+from stethoscope.editing import edited_weight
+from stethoscope.taskvectors import TaskVector
+
+_TASK = "minerva_math_local_"
+_STOP = "Problem:"
+
+for _noisy in ("lm_eval", "lm-eval", "transformers", "datasets"):
+    logging.getLogger(_noisy).setLevel(logging.ERROR)
+datasets.disable_progress_bars()
+
+
+class CountingHFLM(HFLM):
+    """lm-eval's Hugging Face model, which also remembers how long each completion was.
+
+    lm-eval keeps no token counts, and counting the tokens of a decoded text again is inexact.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.lengths: dict[tuple[int, ...], tuple[int, bool]] = {}
+        if self.tok_encode("x")[0] != self.tokenizer.bos_token_id:
+            raise ValueError("the tokenizer does not put BOS in front of a prompt")
+
+    def generate_until(self, requests: list, disable_tqdm: bool = True) -> list[str]:
+        return super().generate_until(requests, disable_tqdm=True)
+
+    def _model_generate(self, context: torch.Tensor, **settings: Any) -> torch.Tensor:
+        output = super()._model_generate(context, **settings)
+        pad, width = self.tokenizer.pad_token_id, context.shape[1]
+        cap = settings["max_length"] - width
+        ends = torch.tensor([self.tokenizer.eos_token_id, pad])
+        for prompt_ids, new in zip(context.tolist(), output[:, width:], strict=True):
+            stopped = torch.isin(new, ends).nonzero()
+            n_tokens = int(stopped[0]) if len(stopped) else len(new)
+            key = tuple(token for token in prompt_ids if token != pad)
+            self.lengths[key] = (n_tokens, not len(stopped) and len(new) >= cap)
+        return output
+
+    def length(self, text: str) -> tuple[int, bool]:
+        """Tokens generated for a prompt (without the end token), and whether they hit the cap."""
+        return self.lengths[tuple(self.tok_encode(text))]
+
+
+@lru_cache(maxsize=None)
+def math_verify(solution: str, answer: str) -> tuple[int, int]:
+    """(correct, parsed) as 0 or 1, scored as lm-eval's minerva_math does.
+
+    Cached, since most edits answer most problems with the very same text.
+    """
+    parsed = parse(answer)
+    return int(verify(gold=parse(solution), target=parsed)), int(bool(parsed))
+
+
+def minerva_task(subject: str, problems: Sequence[Mapping], max_gen_toks: int) -> dict[str, Any]:
+    """lm-eval configuration of one subject: zero-shot Minerva prompt, greedy, math_verify.
+
+    problems: records with problem and solution. max_gen_toks: cap on generated tokens.
+    """
+
+    def score(doc: Mapping, results: Sequence[str]) -> dict[str, int]:
+        correct, parsed = math_verify(doc["solution"], results[0])
+        return {"math_verify": correct, "parsed": parsed}
+
+    mean = {"aggregation": "mean", "higher_is_better": True}
+    return {
+        "task": f"{_TASK}{subject}",
+        "custom_dataset": lambda **_: {"test": datasets.Dataset.from_list(list(problems))},
+        "test_split": "test",
+        "output_type": "generate_until",
+        "doc_to_text": lambda doc: prompt(doc["problem"]),
+        "doc_to_target": lambda doc: completion(doc["solution"]),
+        "process_results": score,
+        "generation_kwargs": {
+            "until": [_STOP],
+            "do_sample": False,
+            "temperature": 0,
+            "max_gen_toks": max_gen_toks,
+        },
+        "metric_list": [{"metric": "math_verify", **mean}, {"metric": "parsed", **mean}],
+        "num_fewshot": 0,
+        "metadata": {"version": 1.0},
+    }
+
+
+class Evaluator:
+    """A resident model with the tasks of one split; `run` evaluates it as it is at that moment."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        problems: Mapping[str, Sequence[Mapping]],
+        batch_size: int,
+        max_gen_toks: int,
+    ) -> None:
+        """problems: records by subject. batch_size is fixed, since it can change greedy answers."""
+        self.model = model
+        self.settings = {"batch_size": batch_size, "max_gen_toks": max_gen_toks}
+        self._lm = CountingHFLM(
+            pretrained=model,
+            tokenizer=tokenizer,
+            batch_size=batch_size,
+            max_length=model.config.get_text_config().max_position_embeddings,
+        )
+        manager = TaskManager(include_defaults=False)
+        self._tasks = manager.load(
+            [minerva_task(subject, part, max_gen_toks) for subject, part in problems.items()]
+        )
+
+    def run(self) -> tuple[dict, dict[str, list[dict]]]:
+        """(lm-eval's results, samples by subject), without anything that changes between runs.
+
+        Results are lm-eval's own JSON with the settings added and functions named; left out are
+        dates, timings and the machine. A sample has doc_id, doc_hash, level, math_verify, parsed,
+        n_tokens, truncated (the completion hit the cap) and the completion.
+        """
+        self._lm.lengths.clear()
+        found = lm_eval.evaluate(self._lm, self._tasks, log_samples=True)
+        samples = {
+            task.removeprefix(_TASK): [self._sample(row) for row in rows]
+            for task, rows in found.pop("samples").items()
+        }
+        found["config"] = {
+            **self.settings,
+            "model_dtype": str(self.model.dtype),
+            "torch_threads": torch.get_num_threads(),
+            **{f"{name}_version": version(name) for name in _VERSIONS},
+        }
+        return json.loads(json.dumps(found, default=_named)), samples
+
+    def _sample(self, row: Mapping) -> dict:
+        n_tokens, truncated = self._lm.length(row["arguments"][0][0])
+        return {
+            "doc_id": row["doc_id"],
+            "doc_hash": row["doc_hash"],
+            "level": row["doc"]["level"],
+            "math_verify": row["math_verify"],
+            "parsed": row["parsed"],
+            "n_tokens": n_tokens,
+            "truncated": int(truncated),
+            "completion": row["resps"][0][0],
+        }
+
+
+@contextmanager
+def edited(model: PreTrainedModel, edit: TaskVector) -> Iterator[PreTrainedModel]:
+    """The model with theta_l + alpha * tau_l in the edit's layers (paper, eq. 3), then restored.
+
+    The edited weights are computed from the pristine ones and these are put back afterwards, so
+    that nothing drifts over many edits. fp32 models only: in bf16 a part of the edit would be
+    rounded away.
+
+    Raises ValueError when a module of the edit is not a weight of the model.
+    """
+    weights = dict(model.named_parameters())
+    missing = [name for name in edit.modules if f"{name}.weight" not in weights]
+    if missing:
+        raise ValueError(f"edit: {len(missing)} modules match no weight of the model: {missing[0]}")
+    pristine = {name: weights[f"{name}.weight"].detach().clone() for name in edit.modules}
+    try:
+        with torch.no_grad():
+            for name, delta in edit.modules.items():
+                if pristine[name].dtype != torch.float32:
+                    raise ValueError(f"{name} is {pristine[name].dtype}, expected torch.float32")
+                changed = edited_weight(pristine[name].numpy(), delta)
+                weights[f"{name}.weight"].copy_(torch.from_numpy(changed))
+        yield model
+    finally:
+        with torch.no_grad():
+            for name, values in pristine.items():
+                weights[f"{name}.weight"].copy_(values)
+
+
+_VERSIONS = ("lm_eval", "math_verify", "torch", "transformers")
+
+
+def _named(value: Any) -> str:
+    """A function in lm-eval's configuration, by name instead of by address."""
+    return getattr(value, "__qualname__", type(value).__name__)

@@ -1,0 +1,289 @@
+"""What a report knows: the edits of a study and their numbers, as cells (paper, section 5).
+
+Tables, findings and figures ask a `Report` for numbers; each number it hands out is registered
+with the file that it came from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from markupsafe import Markup
+
+from stethoscope import verdicts
+from stethoscope.cells import (
+    EMPTY,
+    INPUT_DATA,
+    INTEGER,
+    PERCENT,
+    POINTS,
+    PVALUE,
+    Cell,
+    Cells,
+    Source,
+    resolve,
+)
+from stethoscope.data import SUBJECTS
+
+# Spelled as in stethoscope.statistics, which is not imported: it needs scipy, a page does not.
+POOLED, ALL, OTHERS = "pooled", "all", "others"
+SIGNIFICANT = 0.05  # the paper's level (section 4)
+DRAWS_FOR_RANK = 19  # from here on 1 / (draws + 1) reaches .05
+
+STATISTICS = ("accuracy", "alphas", "comparisons", "energy", "specificity", "saes")
+INPUTS = (*STATISTICS, "published_table1", "study", "table1", "table6", "text_claims")
+
+ROLES = ("base", "full", "random", "projection", "projection_matched", "ours", "other")
+PUBLISHED_METHOD = {
+    "base": "Base model",
+    "full": "Full LoRA merge (34L)",
+    "projection": "SAE Projection",
+    "ours": "Ours (SP4)",
+}
+OURS_ALPHA_CLAIM = "C39"
+ENERGY_CLAIMS = ("C06", "C08")  # discarded by projection, preserved by raw injection
+
+
+def load_sources(
+    paths: Mapping[str, str | Path], rules: Mapping[str, str], root: str | Path = "."
+) -> dict[str, Source]:
+    """All inputs of the report by name; `rules` says which rule wrote each."""
+    missing = [name for name in INPUTS if name not in paths]
+    if missing:
+        raise ValueError(f"report: input '{missing[0]}' is missing")
+    return {
+        name: Source.load(name, paths[name], rules.get(name, INPUT_DATA), root) for name in INPUTS
+    }
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A concrete edit of the study; `draw` is its number where it is one of several draws."""
+
+    name: str
+    family: str
+    role: str
+    label: str
+    draw: str = ""
+
+    @property
+    def title(self) -> Markup:
+        """Label as shown: text of the study, not a number of ours."""
+        text = f"{self.label}, draw {self.draw}" if self.draw else self.label
+        return Markup('<span class="name">{}</span>').format(text)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """An edit against a reference on the same problems, as cells; differences as fractions."""
+
+    difference: Cell
+    low: Cell
+    high: Cell
+    n: Cell
+    gained: Cell
+    lost: Cell
+    p: Cell
+    holm: Cell
+    direction: str
+
+
+class Report:
+    """Everything that the templates may ask for, from loaded sources."""
+
+    def __init__(self, sources: Mapping[str, Source]) -> None:
+        self.sources = dict(sources)
+        self.cells = Cells()
+        document = self.source("study").document
+        # The resolved study keeps name, title and target in a section of their own.
+        self._facts = "/study" if isinstance(document["study"], Mapping) else ""
+        name = "/study/name" if self._facts else "/study"
+        self.name = str(resolve(document, name, "study"))
+        self.title = str(resolve(document, f"{self._facts}/title", "study"))
+        self.target = str(resolve(document, f"{self._facts}/target", "study"))
+        self.notes = tuple((document.get("report") or {}).get("notes", ()))
+        self.seeds = tuple(str(seed) for seed in document["seeds"])
+        self.view = self.seeds[0] if len(self.seeds) == 1 else POOLED
+        found = self.source("accuracy").values("subject")
+        self.subjects = tuple(subject for subject in SUBJECTS if subject in found)
+        if self.target not in self.subjects:
+            raise ValueError(f"study: target '{self.target}' is not among the subjects evaluated")
+
+    def source(self, name: str) -> Source:
+        """An input by name."""
+        return self.sources[name]
+
+    # --- edits -----------------------------------------------------------------------------
+
+    @cached_property
+    def edits(self) -> tuple[Edit, ...]:
+        """Concrete edits that were evaluated on test, in the order of `ROLES`."""
+        configured = self.source("study").document["edits"]
+        edits = []
+        for name in self.source("accuracy").values("edit"):
+            family, draw = re.fullmatch(r"(.+?)(?:-(\d+))?", name).groups()
+            if name == "base":
+                about = {"label": "Base model", "role": "base", **configured.get("base", {})}
+            elif family in configured:
+                about = configured[family]
+            else:
+                known = ", ".join(configured)
+                raise ValueError(f"accuracy: edit '{name}' is not in the study (edits: {known})")
+            role = about["role"] if about["role"] in ROLES else "other"
+            edits.append(Edit(name, family, role, about["label"], draw or ""))
+        return tuple(sorted(edits, key=lambda edit: ROLES.index(edit.role)))
+
+    def of(self, role: str) -> tuple[Edit, ...]:
+        """All edits of a role (the draws of random layers; else mostly one)."""
+        return tuple(edit for edit in self.edits if edit.role == role)
+
+    def one(self, role: str) -> Edit | None:
+        """The first edit of a role, None if the study has none."""
+        return next(iter(self.of(role)), None)
+
+    # --- numbers ---------------------------------------------------------------------------
+
+    def accuracy(self, edit: Edit, subject: str, seed: str | None = None) -> Cell:
+        """Accuracy on test at the chosen alpha; over all seeds unless one is named."""
+        table, seed = self.source("accuracy"), seed or self.view
+        if seed != POOLED:
+            row = {"seed": seed, "edit": edit.name, "subject": subject}
+            return self.cells.number(table, row, "accuracy", PERCENT)
+        rows = [table.only(seed=s, edit=edit.name, subject=subject) for s in self.seeds]
+        counts = [self.cells.number(table, row, "correct", INTEGER) for row in rows]
+        counts += [self.cells.number(table, row, "n", INTEGER) for row in rows]
+        return self.cells.derived(
+            "correct / n, summed over seeds",
+            lambda v: sum(v[: len(v) // 2]) / sum(v[len(v) // 2 :]),
+            counts,
+            PERCENT,
+        )
+
+    def problems(self, subject: str) -> Cell:
+        """Test problems of a subject (the same for every edit and seed)."""
+        row = {"seed": self.seeds[0], "edit": self.edits[0].name, "subject": subject}
+        return self.cells.number(self.source("accuracy"), row, "n", INTEGER)
+
+    def alpha(self, edit: Edit, seed: str | None = None) -> tuple[Cell, ...]:
+        """The chosen alpha: one cell, or the distinct ones of the seeds."""
+        if edit.role == "base":
+            return (EMPTY,)
+        table = self.source("accuracy")
+        seeds = self.seeds if (seed or self.view) == POOLED else (seed or self.view,)
+        found = [
+            self.cells.number(table, {"seed": s, "edit": edit.name, "subject": ALL}, "alpha")
+            for s in seeds
+        ]
+        return tuple({cell.text: cell for cell in found}.values())
+
+    def paired(
+        self, edit: Edit, reference: Edit, subject: str, seed: str | None = None
+    ) -> Paired | None:
+        """Edit against reference on the same problems; None if they were not compared.
+
+        A comparison that was made the other way round is turned.
+        """
+        table = self.source("comparisons")
+        key = {"seed": seed or self.view, "subject": subject}
+        for sign, first, second in ((1, edit, reference), (-1, reference, edit)):
+            rows = table.find(edit=first.name, reference=second.name, **key)
+            if len(rows) > 1:
+                table.only(edit=first.name, reference=second.name, **key)
+            if rows:
+                return self._paired(table, rows[0], sign)
+        return None
+
+    def _paired(self, table: Source, row: int, sign: int) -> Paired:
+        def get(column: str, form=INTEGER) -> Cell:
+            return self.cells.number(table, row, column, form)
+
+        def turned(cell: Cell) -> Cell:
+            return self.cells.derived("with the sign turned", lambda v: -v[0], [cell], POINTS)
+
+        n, low, high = get("n"), get("ci_low", POINTS), get("ci_high", POINTS)
+        counts = [get("correct_edit"), get("correct_reference")]
+        if sign < 0:
+            counts.reverse()
+            low, high = turned(high), turned(low)
+        difference = self.cells.derived(
+            "difference of counts / n", lambda v: (v[0] - v[1]) / v[2], [*counts, n], POINTS
+        )
+        gained, lost = (get("b"), get("c")) if sign > 0 else (get("c"), get("b"))
+        p, holm = get("p_mcnemar", PVALUE), get("p_holm", PVALUE)
+        direction = verdicts.direction(low.value, high.value)
+        return Paired(difference, low, high, n, gained, lost, p, holm, direction)
+
+    def significant(self, edit: Edit, column: str) -> tuple[Cell, Cell]:
+        """Numbers of subjects that gain and lose against base at p < .05, by one test's p."""
+        table = self.source("comparisons")
+        parents = []
+        for subject in self.subjects:
+            row = table.only(seed=self.view, edit=edit.name, reference="base", subject=subject)
+            parents.append(self.cells.number(table, row, column, PVALUE))
+            parents.append(self.cells.number(table, row, "correct_edit", INTEGER))
+            parents.append(self.cells.number(table, row, "correct_reference", INTEGER))
+
+        def count(sign: int):
+            def counted(v: Sequence) -> int:
+                triples = zip(v[0::3], v[1::3], v[2::3], strict=True)
+                return sum(p < SIGNIFICANT and (e - r) * sign > 0 for p, e, r in triples)
+
+            return counted
+
+        gains = self.cells.derived(
+            f"subjects with gain, {column} < .05", count(1), parents, INTEGER
+        )
+        losses = self.cells.derived(
+            f"subjects with loss, {column} < .05", count(-1), parents, INTEGER
+        )
+        return gains, losses
+
+    def mean(self, parents: Sequence[Cell], form=PERCENT) -> Cell:
+        """Mean of cells."""
+        return self.cells.derived("mean", lambda v: sum(v) / len(v), parents, form)
+
+    def extremes(self, parents: Sequence[Cell], form=PERCENT) -> tuple[Cell, Cell]:
+        """Lowest and highest of cells."""
+        low = self.cells.derived("lowest", min, parents, form)
+        return low, self.cells.derived("highest", max, parents, form)
+
+    def energy_row(self, edit: Edit, seed: str) -> int | None:
+        """Row of energy.tsv for an edit at its chosen alpha; None for base."""
+        if edit.role == "base":
+            return None
+        alpha = self.alpha(edit, seed)[0].text
+        return self.source("energy").only(seed=seed, edit=edit.name, alpha=alpha)
+
+    def draw_count(self, draws: Sequence[Edit]) -> Cell:
+        """How many random draws there are."""
+        parents = [self.accuracy(edit, self.target) for edit in draws]
+        return self.cells.derived("number of draws", len, parents, INTEGER)
+
+    def seed_count(self) -> Cell:
+        """How many seeds the study ran."""
+        study = self.source("study")
+        parents = [self.cells.pointer(study, f"/seeds/{i}") for i in range(len(self.seeds))]
+        return self.cells.derived("number of seeds", len, parents, INTEGER)
+
+    @property
+    def target_name(self) -> str:
+        """Name of the target subject."""
+        return SUBJECTS[self.target].type
+
+    def published_energy(self) -> Markup:
+        """What the paper says of the energy that a projection discards and raw injection keeps."""
+        claims = self.source("text_claims")
+        discarded, preserved = (
+            self.cells.number(claims, {"claim_id": claim}, "value") for claim in ENERGY_CLAIMS
+        )
+        return Markup("discarded by projection: {}; kept by raw injection: {}").format(
+            discarded, preserved
+        )
+
+    def provenance(self) -> list[Source]:
+        """All inputs, computed ones first."""
+        return sorted(self.sources.values(), key=lambda s: (s.rule == INPUT_DATA, s.path))

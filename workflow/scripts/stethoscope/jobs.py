@@ -1,0 +1,42 @@
+"""What every script of the workflow does around its work: a log, progress, one-line errors."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[Callable[[str], None]]:
+    """Run a script's work with a log; yields `progress(line)`, which tells the log and the user.
+
+    Bad input (ValueError, OSError) ends the script with status 1 and one line on the terminal; its
+    traceback goes to the log. Anything else is a defect of ours and keeps its traceback.
+    """
+    name = snakemake.rule + "".join(f" {value}" for value in snakemake.wildcards)
+    started = time.monotonic()
+    with open(snakemake.log[0], "w", encoding="utf-8", buffering=1) as log:
+
+        def progress(line: str) -> None:
+            print(line, file=log)
+            print(f"    {name}: {line}", file=sys.stderr, flush=True)
+
+        _use_threads(snakemake.threads)
+        try:
+            yield progress
+        except (ValueError, OSError) as error:
+            traceback.print_exc(file=log)
+            message = " ".join(str(error).split())
+            print(f"error: {name}: {message}", file=sys.stderr, flush=True)
+            sys.exit(1)
+        print(f"ok in {time.monotonic() - started:.1f} s", file=log)
+
+
+def _use_threads(threads: int) -> None:
+    """Numbers may depend on the number of threads, so a job uses exactly what its rule asks for."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads)

@@ -1,0 +1,188 @@
+"""Specificity of SAE features and of layers to a subject (paper, section 3, eqs. 1 and 2).
+
+Everything is computed from per-problem activation sums, so that another formula, epsilon or
+resampling is a re-score in seconds. A feature's mean activation on a subject is the mean over the
+subject's problems of its mean over the problem's tokens: the problem is the unit of sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import load_file, save_file
+
+COLUMNS = ["layer", "sp", "n_features", "feature", "sp_smooth", "feature_smooth"]
+
+
+@dataclass(frozen=True)
+class ProblemSums:
+    """Activations of one layer's SAE features, summed over the tokens of each problem.
+
+    Sparse rows (CSR): the entries of problem p are indptr[p]:indptr[p + 1].
+
+    indptr: (problems + 1,); indices: (entries,) feature numbers.
+    sums: (entries,) activation summed over tokens, in the SAE's own units; > 0.
+    fires: (entries,) number of tokens on which the feature fires.
+    maxima: (entries,) largest activation.
+    tokens: (problems,) tokens counted (no padding, no special tokens).
+    subjects: (problems,) index into the study's list of subjects.
+    n_features: dictionary width.
+    """
+
+    indptr: np.ndarray
+    indices: np.ndarray
+    sums: np.ndarray
+    fires: np.ndarray
+    maxima: np.ndarray
+    tokens: np.ndarray
+    subjects: np.ndarray
+    n_features: int
+
+    def token_means(self) -> np.ndarray:
+        """(problems, features) mean activation over the tokens of each problem."""
+        means = np.zeros((len(self.tokens), self.n_features))
+        rows = np.repeat(np.arange(len(self.tokens)), np.diff(self.indptr))
+        means[rows, self.indices] = self.sums
+        return means / self.tokens[:, None]
+
+    def mean_active_value(self) -> float:
+        """Mean of the activations that are above zero, over all problems and features."""
+        return float(self.sums.sum() / self.fires.sum())
+
+    def save(self, path: str | Path) -> None:
+        """Write as safetensors."""
+        arrays = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        arrays["n_features"] = np.array([self.n_features])
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, str(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> ProblemSums:
+        """Read what `save` wrote."""
+        arrays = load_file(str(path))
+        return cls(**{**arrays, "n_features": int(arrays["n_features"][0])})
+
+
+def subject_means(sums: ProblemSums, n_subjects: int) -> np.ndarray:
+    """(subjects, features) mean over a subject's problems of the per-problem token mean.
+
+    Raises ValueError when a subject has no problem.
+    """
+    means = sums.token_means()
+    counts = np.bincount(sums.subjects, minlength=n_subjects)
+    if (counts == 0).any():
+        raise ValueError(f"activation sums: subject {int(counts.argmin())} has no problem")
+    return np.stack([means[sums.subjects == subject].mean(axis=0) for subject in range(n_subjects)])
+
+
+def specificity(
+    target_mean: np.ndarray, other_mean: np.ndarray, epsilon: float
+) -> np.ndarray:
+    """Ratio of each feature's mean activation on the target subject to that on the others.
+
+    Paper, eq. (1).
+
+    target_mean, other_mean: (features,) in the same units, >= 0; `other_mean` is the macro mean
+    over the other subjects. epsilon: > 0, same units; it acts as an absolute floor, since a
+    feature can only exceed 1 when its two means differ by more than epsilon.
+
+    Raises ValueError if a mean is negative or not finite.
+    """
+    _check_means(target_mean, other_mean)
+    if not epsilon > 0:
+        raise ValueError(f"specificity.epsilon: {epsilon} is not above zero")
+    return target_mean / (other_mean + epsilon)
+
+
+def smoothed_specificity(
+    target_mean: np.ndarray, other_mean: np.ndarray, smoothing: float
+) -> np.ndarray:
+    """The ratio of eq. (1) shrunk towards 1: the same amount is added to both sides.
+
+    Not in the paper. With eq. (1) a rare feature that never fires on the others can outscore
+    every common one; shrinking by a typical feature's mean removes most of that.
+
+    target_mean, other_mean: (features,); smoothing: > 0, same units.
+    """
+    _check_means(target_mean, other_mean)
+    return (target_mean + smoothing) / (other_mean + smoothing)
+
+
+def layer_specificity(feature_specificity: np.ndarray) -> tuple[float, int]:
+    """SP of a layer: the largest specificity over its features, and which feature has it.
+
+    Paper, eq. (2). feature_specificity: (features,).
+    """
+    feature = int(np.argmax(feature_specificity))
+    return float(feature_specificity[feature]), feature
+
+
+def feature_scores(
+    sums: ProblemSums,
+    target: int,
+    n_subjects: int,
+    epsilon: float,
+    unit: str,
+    smoothing_quantile: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Specificity of each feature of a layer: eq. (1), and its smoothed variant.
+
+    target: index of the target subject. unit: 'mean_active' measures activations in multiples of
+    the layer's mean active value, so that epsilon means the same in each layer; 'raw' takes them
+    as they come. smoothing_quantile: the smoothing is this quantile of the subject-averaged means
+    of the features that fire at all.
+    """
+    means = subject_means(sums, n_subjects)
+    if unit == "mean_active":
+        means = means / sums.mean_active_value()
+    others = np.delete(means, target, axis=0).mean(axis=0)
+    overall = means.mean(axis=0)
+    smoothing = float(np.quantile(overall[overall > 0], smoothing_quantile))
+    return (
+        specificity(means[target], others, epsilon),
+        smoothed_specificity(means[target], others, smoothing),
+    )
+
+
+def specificity_table(
+    layers: Mapping[int, tuple[np.ndarray, np.ndarray]], threshold: float
+) -> pd.DataFrame:
+    """One row a layer: its SP, how many features are specific, which feature is the most so.
+
+    layers: the two arrays of `feature_scores` for each layer. threshold: a feature is
+    domain-specific above it (tau of section 3).
+    """
+    rows = []
+    for layer, (scores, smooth) in sorted(layers.items()):
+        sp, feature = layer_specificity(scores)
+        sp_smooth, feature_smooth = layer_specificity(smooth)
+        count = int((scores > threshold).sum())
+        rows.append([layer, sp, count, feature, sp_smooth, feature_smooth])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def most_specific_features(
+    layers: Mapping[int, tuple[np.ndarray, np.ndarray]], count: int
+) -> pd.DataFrame:
+    """The `count` features of highest specificity in each layer, best first.
+
+    Columns `layer rank feature specificity specificity_smooth`; ties go to the lower number.
+    """
+    rows = []
+    for layer, (scores, smooth) in sorted(layers.items()):
+        best = np.argsort(-scores, kind="stable")[:count]
+        rows += [
+            [layer, rank, int(feature), float(scores[feature]), float(smooth[feature])]
+            for rank, feature in enumerate(best, start=1)
+        ]
+    columns = ["layer", "rank", "feature", "specificity", "specificity_smooth"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _check_means(*means: np.ndarray) -> None:
+    for mean in means:
+        if not np.isfinite(mean).all() or (mean < 0).any():
+            raise ValueError("specificity: a mean activation is negative or not finite")

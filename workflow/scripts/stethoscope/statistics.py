@@ -1,0 +1,534 @@
+"""Tests, intervals and tables that compare edits on the same problems.
+
+Paper, sec. 4 ("Statistical testing") and Table 1. The paper compares two edits as if each had
+been asked its own problems (`two_proportion_z`). Both answer the same ones, so the primary test
+here is paired (`mcnemar_exact`), with a paired interval beside it; the paper's z stays next to it.
+
+Conventions: a difference is edit minus reference, as a fraction; b counts the problems that the
+reference gets wrong and the edit right, c the opposite; every p is two-sided.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, nan, sqrt
+
+import numpy as np
+import pandas as pd
+from scipy.special import bdtr, ndtr, ndtri
+
+POOLED = "pooled"  # value of `seed` in rows over all seeds
+ALL = "all"  # value of `subject` in rows over all subjects
+OTHERS = "others"  # value of `subject` in rows over all subjects but the target
+
+# Resamples drawn at a time: bounds the memory. Fixed, since it is part of the random stream.
+BOOTSTRAP_BLOCK = 256
+
+
+def two_proportion_z(k0: int, n0: int, k1: int, n1: int, pooled: bool) -> tuple[float, float]:
+    """z and p of the two-sample proportion test; z > 0 when the second proportion is higher.
+
+    Paper, sec. 4, "Statistical testing". pooled=True is the textbook test: one variance from
+    the pooled proportion. pooled=False takes lm-eval's standard error of each accuracy,
+    sqrt(p (1 - p) / (n - 1)), as lm-eval's own model comparison does. Only the latter gives both
+    published numbers, z = 3.41 and p = 0.0007 from 160/540 against 213/540; the pooled z is 3.39.
+
+    k0, k1: numbers correct, 0 <= k <= n. n0, n1: numbers of problems, >= 1 (unpooled: >= 2).
+
+    Where both variances are zero: z = 0, p = 1 if the proportions agree (all wrong or all right
+    on both sides), else z = +-inf, p = 0.
+    """
+    for k, n in ((k0, n0), (k1, n1)):
+        if not 0 <= k <= n or n < (1 if pooled else 2):
+            raise ValueError(f"{k} correct of {n} is not a proportion that this z-test can use")
+    p0, p1 = k0 / n0, k1 / n1
+    if pooled:
+        p = (k0 + k1) / (n0 + n1)
+        variance = p * (1 - p) * (1 / n0 + 1 / n1)
+    else:
+        variance = p0 * (1 - p0) / (n0 - 1) + p1 * (1 - p1) / (n1 - 1)
+    if variance == 0:
+        return (0.0, 1.0) if p0 == p1 else (inf if p1 > p0 else -inf, 0.0)
+    z = (p1 - p0) / sqrt(variance)
+    return z, float(2 * ndtr(-abs(z)))
+
+
+def mcnemar_exact(b: int, c: int) -> float:
+    """Exact p of McNemar's test: under the null, b of the b + c discordant is Bin(b + c, 1/2).
+
+    b: reference wrong, edit right; c: reference right, edit wrong. 1 if there are none.
+    """
+    return min(1.0, float(2 * bdtr(min(b, c), b + c, 0.5)))
+
+
+def mcnemar_midp(b: int, c: int) -> float:
+    """Mid-p of McNemar's test: the exact p less the probability of the observed min(b, c).
+
+    Less conservative than `mcnemar_exact` where few problems are discordant.
+    """
+    k, m = min(b, c), b + c
+    below = bdtr(k - 1, m, 0.5) if k > 0 else 0.0
+    return min(1.0, float(below + bdtr(k, m, 0.5)))
+
+
+def wilson_interval(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of the proportion k / n, without continuity correction."""
+    z = float(ndtri((1 + level) / 2))
+    p = k / n
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    # At k = 0 and k = n the limit is 0 or 1; rounding must not leave it a hair inside.
+    return (0.0 if k == 0 else centre - half), (1.0 if k == n else centre + half)
+
+
+def newcombe_interval(
+    both: int, b: int, c: int, neither: int, level: float = 0.95
+) -> tuple[float, float]:
+    """Newcombe's paired score interval of the difference (b - c) / n, his method 10.
+
+    R. G. Newcombe, Statistics in Medicine 17 (1998) 2635-2650: Wilson's interval of each
+    proportion, joined by the correlation phi of the two answers, with the continuity correction
+    of phi that is method 10. It stays within [-1, 1] and has a width also when b = c = 0.
+    """
+    n = both + b + c + neither
+    right_edit, right_reference = both + b, both + c
+    low1, high1 = wilson_interval(right_edit, n, level)
+    low0, high0 = wilson_interval(right_reference, n, level)
+    p1, p0 = right_edit / n, right_reference / n
+
+    margins = right_edit * (n - right_edit) * right_reference * (n - right_reference)
+    covariance = both * neither - b * c
+    if covariance > 0:
+        covariance = max(covariance - n / 2, 0)
+    phi = covariance / sqrt(margins) if margins else 0.0
+
+    def joined(x: float, y: float) -> float:
+        return sqrt(max(x**2 - 2 * phi * x * y + y**2, 0.0))
+
+    difference = (b - c) / n
+    return difference - joined(p1 - low1, high0 - p0), difference + joined(high1 - p1, p0 - low0)
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """An edit against a reference on the same n problems.
+
+    difference, se, ci_low, ci_high are fractions (0.098 is 9.8 percentage points); the interval
+    is `newcombe_interval` at 95 %. z and p_z are the paper's, unpaired with lm-eval's errors.
+    """
+
+    n: int
+    correct_reference: int
+    correct_edit: int
+    b: int
+    c: int
+    difference: float
+    se: float
+    ci_low: float
+    ci_high: float
+    p_mcnemar: float
+    z: float
+    p_z: float
+
+
+def paired_difference(reference: np.ndarray, edit: np.ndarray) -> PairedDifference:
+    """Compare an edit with a reference, problem by problem.
+
+    reference, edit: (n,) of 0 or 1, the same problem at the same place; n >= 2.
+    se = sqrt(b + c - (b - c)^2 / n) / n; the interval does not use it.
+    """
+    reference, edit = _answers(reference), _answers(edit)
+    n = _same_length(reference, edit)
+    both = int(np.sum(reference & edit))
+    k0, k1 = int(reference.sum()), int(edit.sum())
+    b, c = k1 - both, k0 - both
+    low, high = newcombe_interval(both, b, c, n - both - b - c)
+    z, p_z = two_proportion_z(k0, n, k1, n, pooled=False)
+    return PairedDifference(
+        n=n,
+        correct_reference=k0,
+        correct_edit=k1,
+        b=b,
+        c=c,
+        difference=(b - c) / n,
+        se=sqrt(b + c - (b - c) ** 2 / n) / n,
+        ci_low=low,
+        ci_high=high,
+        p_mcnemar=mcnemar_exact(b, c),
+        z=z,
+        p_z=p_z,
+    )
+
+
+def paired_bootstrap(
+    reference: np.ndarray, edit: np.ndarray, draws: int, seed: int, level: float = 0.95
+) -> tuple[float, float]:
+    """Percentile interval of the accuracy difference, resampling problems.
+
+    reference, edit: (n,) of 0 or 1, the same problem at the same place. One vector of indices
+    serves both, and depends only on n, draws and seed: every edit compared with one seed sees
+    the same resamples.
+    """
+    return stratified_paired_bootstrap({"": reference}, {"": edit}, draws, seed, level)
+
+
+def stratified_paired_bootstrap(
+    reference: Mapping[str, np.ndarray],
+    edit: Mapping[str, np.ndarray],
+    draws: int,
+    seed: int,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """`paired_bootstrap` of the difference pooled over subjects, resampling within each.
+
+    reference, edit: subject -> (n_subject,) of 0 or 1. Each resample keeps the subjects' sizes.
+    Subjects are drawn in alphabetical order, so the order of the mapping does not matter.
+    """
+    if set(reference) != set(edit) or not reference:
+        raise ValueError(f"subjects differ: {sorted(reference)} in reference, {sorted(edit)}")
+    if draws < 1:
+        raise ValueError(f"draws: {draws} resamples (needs 1 or more)")
+    generator = np.random.Generator(np.random.PCG64(seed))
+    totals = np.zeros(draws, dtype=np.int64)
+    n_all = 0
+    for subject in sorted(reference):
+        before, after = _answers(reference[subject]), _answers(edit[subject])
+        n = _same_length(before, after)
+        gain = (after - before).astype(np.int64)
+        n_all += n
+        for start in range(0, draws, BOOTSTRAP_BLOCK):
+            rows = min(BOOTSTRAP_BLOCK, draws - start)
+            indices = generator.integers(0, n, size=(rows, n))
+            totals[start : start + rows] += gain[indices].sum(axis=1)
+    low, high = np.quantile(totals / n_all, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def holm(pvalues: Sequence[float]) -> np.ndarray:
+    """Holm's adjusted p-values (family-wise error), in the order given. Raises on NaN."""
+    p = _pvalues(pvalues)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
+
+
+def benjamini_hochberg(pvalues: Sequence[float]) -> np.ndarray:
+    """Benjamini and Hochberg's adjusted p (false discovery rate), in the order given."""
+    p = _pvalues(pvalues)
+    order = np.argsort(p, kind="stable")[::-1]  # largest first
+    stepped = np.minimum.accumulate(p[order] * len(p) / np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
+
+
+def minimum_detectable_effect(
+    n: int, discordance: float, power: float = 0.8, level: float = 0.05
+) -> float:
+    """Smallest true difference that a paired test on n problems finds with this power.
+
+    (z_{1 - level/2} + z_{power}) sqrt(discordance / n), as a fraction. discordance is
+    (b + c) / n, the share of problems that the two answer differently. A normal approximation
+    for small effects: the variance of the difference is taken as the discordance.
+    """
+    if n < 1 or not 0 <= discordance <= 1:
+        raise ValueError(f"n {n}, discordance {discordance}: needs n >= 1, discordance in [0, 1]")
+    return float((ndtri(1 - level / 2) + ndtri(power)) * sqrt(discordance / n))
+
+
+def choose_alpha(frame: pd.DataFrame) -> float:
+    """The alpha with the highest accuracy of one edit on validation problems.
+
+    frame: columns alpha, n, correct; rows of the same alpha (subjects, seeds) are added up.
+    A tie goes to the smaller alpha: of edits that do equally well, the one that changes the
+    model less. n is the same for all, so counts are compared, and no rounding decides a tie.
+
+    Raises ValueError on an empty frame, or if the alphas were not asked equally many problems.
+    """
+    _require(frame, "choose_alpha", ["alpha", "n", "correct"])
+    if frame.empty:
+        raise ValueError("choose_alpha: no rows to choose from")
+    sums = frame.groupby("alpha")[["n", "correct"]].sum().sort_index()
+    if sums["n"].nunique() != 1 or sums["n"].iloc[0] < 1:
+        found = ", ".join(f"{alpha}: {n}" for alpha, n in sums["n"].items())
+        raise ValueError(f"choose_alpha: every alpha needs the same n >= 1 (found {found})")
+    return float(sums["correct"].idxmax())  # the first of equals, and the alphas ascend
+
+
+def accuracy(samples: pd.DataFrame, target: str | None = None) -> pd.DataFrame:
+    """Accuracy of every edit on every subject, with what the completions looked like.
+
+    samples: one row a problem, columns seed edit alpha subject doc_hash correct truncated parsed
+    n_tokens. Returns `seed edit alpha subject n correct accuracy se truncated unparsed
+    mean_tokens`: accuracy and se (lm-eval's, sqrt(p (1 - p) / (n - 1)), empty for n = 1) are
+    fractions; truncated (hit the token limit) and unparsed (no answer found) count problems.
+
+    Subjects are followed by `all`, and by `others` (all but the target) where target is given.
+    Seeds, edits and subjects stay in order of appearance; alphas ascend.
+    """
+    frame = _samples(samples, ["truncated", "parsed", "n_tokens"])
+    subjects = _subjects(frame, target)
+    by_key = dict(iter(frame.groupby(["seed", "edit", "alpha"], sort=False)))
+    rows = []
+    for key in _ordered(by_key, frame):
+        run = by_key[key]
+        _no_duplicates(run, key)
+        for name, members in _rows_of(subjects, target).items():
+            part = run[run["subject"].isin(members)]
+            n, correct = len(part), int(part["correct"].sum())
+            if n == 0:
+                continue
+            p = correct / n
+            se = sqrt(p * (1 - p) / (n - 1)) if n > 1 else nan
+            truncated = int(part["truncated"].astype(bool).sum())
+            unparsed = n - int(part["parsed"].astype(bool).sum())
+            mean_tokens = float(part["n_tokens"].mean())
+            rows.append((*key, name, n, correct, p, se, truncated, unparsed, mean_tokens))
+    return _table(rows, _ACCURACY_COLUMNS)
+
+
+def comparisons(
+    samples: pd.DataFrame,
+    references: Sequence[tuple[str, float | None]] = (("base", None),),
+    target: str | None = None,
+) -> pd.DataFrame:
+    """Every edit against each reference on the same problems, by subject and seed.
+
+    samples: one row a problem, columns seed edit alpha subject doc_hash correct (0 or 1).
+    references: (edit, alpha) pairs, one for each reference edit; alpha None means the only alpha
+    that the edit has in that seed (it may differ between seeds).
+    target: the edited subject; gives the `others` rows.
+
+    Returns `seed edit alpha reference subject n correct_reference correct_edit b c z p_z
+    p_mcnemar p_holm ci_low ci_high` (see `PairedDifference`). After the subjects come `all` and
+    `others`, which pool problems. p_holm is Holm's correction of p_mcnemar over the subjects
+    within (seed, edit, alpha, reference), and empty for `all` and `others`.
+
+    With two or more seeds, rows with seed = "pooled" follow. Their items are problems x seeds.
+    This treats the seeds as fixed: it speaks of these base models, not of the next seed, and
+    takes answers of different seeds to one problem as independent. An edit with one alpha in
+    each seed is pooled over these, with alpha empty if they differ; one with several is pooled
+    for each alpha that all seeds have; one that some seed lacks is not pooled.
+
+    Raises ValueError, in one line that names edit, subject and the first differing hash, when
+    an edit and its reference were not asked exactly the same problems, or one problem twice.
+    """
+    names = [name for name, _ in references]
+    if len(set(names)) != len(names):
+        raise ValueError(f"references: an edit is named twice ({', '.join(names)})")
+    frame = _samples(samples, [])
+    subjects = _subjects(frame, target)
+    runs = {}
+    for key, run in frame.groupby(["seed", "edit", "alpha"], sort=False):
+        _no_duplicates(run, key)
+        runs[key] = {
+            subject: part.set_index("doc_hash")["correct"].sort_index()
+            for subject, part in run.groupby("subject", sort=False)
+        }
+
+    pairs = {}  # (seed, edit, alpha, reference) -> subject -> (reference, edit) arrays
+    for name, wanted in references:
+        for seed in dict.fromkeys(frame["seed"]):
+            reference = (seed, name, _reference_alpha(runs, seed, name, wanted))
+            for key in _ordered(runs, frame):
+                if key[0] == seed and key != reference:
+                    pairs[*key, name] = {
+                        subject: _aligned(runs, reference, key, subject) for subject in subjects
+                    }
+    pairs |= _pooled_over_seeds(pairs)
+
+    rows = []
+    for key, by_subject in pairs.items():
+        found = {
+            name: paired_difference(
+                np.concatenate([by_subject[member][0] for member in members]),
+                np.concatenate([by_subject[member][1] for member in members]),
+            )
+            for name, members in _rows_of(subjects, target).items()
+        }
+        adjusted = dict(zip(subjects, holm([found[s].p_mcnemar for s in subjects]), strict=True))
+        for name, d in found.items():
+            counts = (d.n, d.correct_reference, d.correct_edit, d.b, d.c)
+            p_holm = adjusted.get(name, nan)
+            tests = (d.z, d.p_z, d.p_mcnemar, p_holm, d.ci_low, d.ci_high)
+            rows.append((*key, name, *counts, *tests))
+    return _table(rows, _COMPARISON_COLUMNS)
+
+
+_ACCURACY_COLUMNS = {
+    "seed": "str",
+    "edit": "str",
+    "alpha": "float64",
+    "subject": "str",
+    "n": "int64",
+    "correct": "int64",
+    "accuracy": "float64",
+    "se": "float64",
+    "truncated": "int64",
+    "unparsed": "int64",
+    "mean_tokens": "float64",
+}
+_COMPARISON_COLUMNS = {
+    "seed": "str",
+    "edit": "str",
+    "alpha": "float64",
+    "reference": "str",
+    "subject": "str",
+    "n": "int64",
+    "correct_reference": "int64",
+    "correct_edit": "int64",
+    "b": "int64",
+    "c": "int64",
+    "z": "float64",
+    "p_z": "float64",
+    "p_mcnemar": "float64",
+    "p_holm": "float64",
+    "ci_low": "float64",
+    "ci_high": "float64",
+}
+
+
+def _table(rows: list[tuple], columns: dict[str, str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+
+
+def _answers(values: np.ndarray) -> np.ndarray:
+    """values as int8, after checking that each is 0 or 1."""
+    array = np.asarray(values)
+    if array.ndim != 1 or not np.isin(array, (0, 1)).all():
+        raise ValueError(f"answers must be a vector of 0 and 1 (found shape {array.shape})")
+    return array.astype(np.int8)
+
+
+def _same_length(reference: np.ndarray, edit: np.ndarray) -> int:
+    if len(reference) != len(edit) or len(reference) < 2:
+        raise ValueError(
+            f"reference has {len(reference)} answers, edit {len(edit)} (needs the same, >= 2)"
+        )
+    return len(reference)
+
+
+def _pvalues(pvalues: Sequence[float]) -> np.ndarray:
+    p = np.asarray(pvalues, dtype=np.float64)
+    if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():  # NaN fails both comparisons
+        raise ValueError(f"p-values must be a list of numbers in [0, 1] (found {p.tolist()})")
+    return p
+
+
+def _require(frame: pd.DataFrame, what: str, columns: list[str]) -> None:
+    for column in columns:
+        if column not in frame.columns:
+            raise ValueError(f"{what}: no column {column!r} (found: {', '.join(frame.columns)})")
+
+
+def _samples(samples: pd.DataFrame, extra: list[str]) -> pd.DataFrame:
+    """The needed columns of samples with fixed types, after checking their values."""
+    columns = ["seed", "edit", "alpha", "subject", "doc_hash", "correct", *extra]
+    _require(samples, "samples", columns)
+    if samples.empty:
+        raise ValueError("samples: no rows to compare")
+    for column in columns:
+        if samples[column].isna().any():
+            raise ValueError(f"samples: column {column!r} has empty cells")
+    if not samples["correct"].isin([0, 1]).all():
+        raise ValueError("samples: column 'correct' must hold 0 or 1")
+    types = {name: "str" for name in ("seed", "edit", "subject", "doc_hash")}
+    return samples[columns].astype(types | {"alpha": "float64", "correct": "int8"})
+
+
+def _subjects(frame: pd.DataFrame, target: str | None) -> list[str]:
+    subjects = list(dict.fromkeys(frame["subject"]))
+    if target is not None and target not in subjects:
+        raise ValueError(f"samples: no problems of target {target!r} ({', '.join(subjects)})")
+    return subjects
+
+
+def _rows_of(subjects: list[str], target: str | None) -> dict[str, list[str]]:
+    """Name of each row of a table -> the subjects whose problems it pools."""
+    rows = {subject: [subject] for subject in subjects} | {ALL: subjects}
+    others = [subject for subject in subjects if subject != target]
+    if target is not None and others:
+        rows[OTHERS] = others
+    return rows
+
+
+def _ordered(keys: Mapping[tuple, object], frame: pd.DataFrame) -> list[tuple[str, str, float]]:
+    """Keys (seed, edit, alpha): seeds and edits in order of appearance, alphas ascending."""
+    seeds, edits = list(dict.fromkeys(frame["seed"])), list(dict.fromkeys(frame["edit"]))
+    return sorted(keys, key=lambda key: (seeds.index(key[0]), edits.index(key[1]), key[2]))
+
+
+def _no_duplicates(run: pd.DataFrame, key: tuple[str, str, float]) -> None:
+    twice = run[run.duplicated(["subject", "doc_hash"])]
+    if not twice.empty:
+        first = twice.sort_values(["subject", "doc_hash"]).iloc[0]
+        raise ValueError(
+            f"{_run(key)}: {first['subject']}: problem {first['doc_hash']} occurs more than once"
+        )
+
+
+def _run(key: tuple[str, str, float]) -> str:
+    seed, edit, alpha = key
+    return f"edit {edit} (seed {seed}, alpha {alpha})"
+
+
+def _reference_alpha(runs: Mapping, seed: str, name: str, wanted: float | None) -> float:
+    alphas = sorted(alpha for s, edit, alpha in runs if (s, edit) == (seed, name))
+    if wanted is None and len(alphas) == 1:
+        return alphas[0]
+    if wanted is not None and float(wanted) in alphas:
+        return float(wanted)
+    asked = "exactly one alpha" if wanted is None else f"alpha {float(wanted)}"
+    raise ValueError(
+        f"reference {name}: seed {seed} needs {asked} of it "
+        f"(found {', '.join(map(str, alphas)) or 'none'})"
+    )
+
+
+def _aligned(
+    runs: Mapping, reference: tuple, edit: tuple, subject: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Answers of reference and edit to one subject, in the same order of problems."""
+    nothing = pd.Series(dtype="int8", index=pd.Index([], dtype="str"))
+    before = runs[reference].get(subject, nothing)
+    after = runs[edit].get(subject, nothing)
+    differing = sorted(set(before.index) ^ set(after.index))
+    if differing:
+        has, lacks = (reference, edit) if differing[0] in before.index else (edit, reference)
+        raise ValueError(
+            f"{_run(edit)}: {subject}: not the problems of reference {reference[1]}: "
+            f"{differing[0]} is in {has[1]}, not in {lacks[1]} ({len(differing)} differ)"
+        )
+    return before.to_numpy(), after.to_numpy()
+
+
+def _pooled_over_seeds(pairs: Mapping) -> dict:
+    """Rows over all seeds of `comparisons`, see there; none with fewer than two seeds."""
+    seeds = list(dict.fromkeys(key[0] for key in pairs))
+    if len(seeds) < 2:
+        return {}
+    alphas: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for seed, edit, alpha, reference in pairs:
+        alphas.setdefault((edit, reference), {}).setdefault(seed, []).append(alpha)
+
+    pooled = {}
+    for (edit, reference), by_seed in alphas.items():
+        if len(by_seed) < len(seeds):
+            continue
+        if all(len(found) == 1 for found in by_seed.values()):
+            chosen = {seed: found[0] for seed, found in by_seed.items()}
+            same = len(set(chosen.values())) == 1
+            groups = [(chosen[seeds[0]] if same else nan, chosen)]
+        else:
+            shared = sorted(set.intersection(*map(set, by_seed.values())))
+            groups = [(alpha, dict.fromkeys(seeds, alpha)) for alpha in shared]
+        for alpha, chosen in groups:
+            parts = [pairs[seed, edit, chosen[seed], reference] for seed in seeds]
+            pooled[POOLED, edit, alpha, reference] = {
+                subject: tuple(
+                    np.concatenate([part[subject][side] for part in parts]) for side in (0, 1)
+                )
+                for subject in parts[0]
+            }
+    return pooled

@@ -1,0 +1,244 @@
+"""A study: one YAML file that says everything which can change a number.
+
+Reads and checks the configuration before any job starts, and answers the questions that rules ask
+of it. Pure Python without the scientific stack, since each parse of the workflow imports it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+
+BASE = "base"
+_PLURAL = {"string": "text", "integer": "a whole number", "number": "a number", "array": "a list"}
+
+
+class StrictLoader(yaml.SafeLoader):
+    """YAML without silent surprises: a key given twice is an error instead of the last one wins."""
+
+
+def _mapping_without_duplicates(loader: StrictLoader, node: yaml.MappingNode) -> dict:
+    seen: dict[Any, int] = {}
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)
+        line = key_node.start_mark.line + 1
+        if key in seen:
+            raise ValueError(f"key '{key}' stands twice, in lines {seen[key]} and {line}")
+        seen[key] = line
+    return loader.construct_mapping(node, deep=True)
+
+
+StrictLoader.add_constructor(
+    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_duplicates
+)
+
+
+def load_yaml(path: str | Path) -> dict:
+    """A YAML mapping; one line that names file and place when it is broken, empty or ambiguous."""
+    try:
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=StrictLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ValueError(f"{place}: not YAML: {getattr(error, 'problem', error)}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected a mapping of sections, found {type(content).__name__}")
+    return content
+
+
+def check(config: Mapping, schema: Mapping, source: str) -> dict:
+    """The study with defaults filled in, or a ValueError of one line that says what is wrong.
+
+    A value may be written as {value, assumed: true, reason}: where the paper is silent, the study
+    says so and why. Such values are replaced by their `value` and listed under `assumptions`.
+    """
+    assumptions: list[dict] = []
+    study = _without_wrappers(config, "", assumptions)
+    errors = sorted(Draft202012Validator(schema).iter_errors(study), key=lambda e: list(e.path))
+    if errors:
+        raise ValueError(f"{source}: {_explain(_deepest(errors[0]))}")
+    for place, value in _numbers(study):
+        if not math.isfinite(value):
+            raise ValueError(f"{source}: {place}: {value} is not a finite number")
+    study = _with_defaults(study, schema, schema)
+    study["assumptions"] = assumptions
+    for problem in _broken_references(study):
+        raise ValueError(f"{source}: {problem}")
+    return study
+
+
+def alpha_name(alpha: float) -> str:
+    """How an alpha is spelled in paths: 0.8 and 1.0, never 0.80 or 1."""
+    return str(float(alpha))
+
+
+def layer_count(study: Mapping) -> int:
+    """Number of decoder layers of the study's base model."""
+    return study["model"]["grow"]["architecture"]["layers"]
+
+
+def selection_names(study: Mapping, family: str) -> list[str]:
+    """The concrete selections of a configured one: its draws (random-1, random-2, ...) or itself."""
+    draws = study["selections"][family].get("draws")
+    return [f"{family}-{draw}" for draw in range(1, draws + 1)] if draws else [family]
+
+
+def edit_names(study: Mapping, family: str) -> list[str]:
+    """The concrete edits of a configured one: one for each draw of its selection."""
+    if family == BASE:
+        return [BASE]
+    selection = study["edits"][family]["selection"]
+    draws = study["selections"][selection].get("draws")
+    return [f"{family}-{draw}" for draw in range(1, draws + 1)] if draws else [family]
+
+
+def families(study: Mapping) -> list[str]:
+    """All edits of the study by their configured names, the unedited base first."""
+    return [BASE, *study["edits"]]
+
+
+def family_of(study: Mapping, edit: str) -> str:
+    """The configured edit that a concrete edit belongs to (random-3 is a draw of random)."""
+    return next(family for family in families(study) if edit in edit_names(study, family))
+
+
+def selection_of(study: Mapping, edit: str) -> str:
+    """The concrete selection whose layers a concrete edit changes."""
+    family = family_of(study, edit)
+    selection = study["edits"][family]["selection"]
+    draw = edit_names(study, family).index(edit)
+    return selection_names(study, selection)[draw]
+
+
+def alphas(study: Mapping, family: str) -> list[float]:
+    """The alpha grid of a configured edit; the base has the one value 0."""
+    return [0.0] if family == BASE else [float(alpha) for alpha in study["edits"][family]["alphas"]]
+
+
+def _without_wrappers(node: Any, place: str, assumptions: list[dict]) -> Any:
+    if isinstance(node, Mapping):
+        if "assumed" in node:
+            missing = {"value", "assumed", "reason"} - set(node)
+            if missing:
+                raise ValueError(f"{place}: an assumed value needs 'value', 'assumed', 'reason'")
+            assumptions.append({"key": place, "value": node["value"], "reason": node["reason"]})
+            return node["value"]
+        return {
+            key: _without_wrappers(value, f"{place}.{key}" if place else str(key), assumptions)
+            for key, value in node.items()
+        }
+    return node
+
+
+def _deepest(error: Any) -> Any:
+    """Of the alternatives of an anyOf/oneOf, the complaint that got furthest into the value."""
+    while error.context:
+        error = max(error.context, key=lambda e: len(e.absolute_path))
+    return error
+
+
+def _explain(error: Any) -> str:
+    place = ".".join(str(part) for part in error.absolute_path) or "study"
+    about = f" ({error.schema['description']})" if "description" in error.schema else ""
+    if error.validator == "additionalProperties":
+        allowed = sorted(error.schema.get("properties", {}))
+        unknown = sorted(set(error.instance) - set(allowed))[0]
+        return f"{place}: unknown key '{unknown}'{_did_you_mean(unknown, allowed)}"
+    if error.validator == "required":
+        return f"{place}: {error.message.replace(' is a required property', ' is missing')}"
+    if error.validator == "type":
+        wanted = error.validator_value
+        wanted = wanted if isinstance(wanted, str) else " or ".join(wanted)
+        return f"{place}: {error.instance!r} is not {_PLURAL.get(wanted, wanted)}{about}"
+    if error.validator == "enum":
+        hint = _did_you_mean(str(error.instance), [str(v) for v in error.validator_value])
+        return f"{place}: {error.instance!r} is not allowed{hint}"
+    return f"{place}: {error.message}{about}"
+
+
+def _did_you_mean(word: str, allowed: list[str]) -> str:
+    near = difflib.get_close_matches(word, allowed, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return f" ({hint}allowed: {', '.join(allowed)})"
+
+
+def _numbers(node: Any, place: str = "") -> Iterator[tuple[str, float]]:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _numbers(value, f"{place}.{key}".lstrip("."))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _numbers(value, f"{place}.{index}")
+    elif isinstance(node, float):
+        yield place, node
+
+
+def _with_defaults(node: Any, schema: Mapping, root: Mapping) -> Any:
+    """A copy in which each absent key that has a default in the schema is there."""
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
+    if isinstance(node, Mapping):
+        known = schema.get("properties", {})
+        others = schema.get("additionalProperties")
+        full = {key: sub["default"] for key, sub in known.items() if "default" in sub}
+        for key, value in node.items():
+            sub = known.get(key, others if isinstance(others, Mapping) else {})
+            full[key] = _with_defaults(value, sub, root)
+        return full
+    if isinstance(node, list):
+        return [_with_defaults(value, schema.get("items", {}), root) for value in node]
+    return node
+
+
+def _broken_references(study: Mapping) -> Iterator[str]:
+    """Names that a section uses and no section defines; sizes that cannot be met."""
+    subjects, layers = study["subjects"], layer_count(study)
+
+    def known(place: str, name: str, allowed: list[str]) -> Iterator[str]:
+        if name not in allowed:
+            yield f"{place}: '{name}' is not defined{_did_you_mean(name, sorted(allowed))}"
+
+    yield from known("study.target", study["study"]["target"], subjects)
+    for name, vector in study["vectors"].items():
+        for subject in vector["problems"]:
+            yield from known(f"vectors.{name}.problems", subject, subjects)
+    for name, selection in study["selections"].items():
+        place = f"selections.{name}"
+        if "sae" in selection:
+            yield from known(f"{place}.sae", selection["sae"], list(study["saes"]))
+        if "subject" in selection:
+            yield from known(f"{place}.subject", selection["subject"], subjects)
+        if "like" in selection:
+            yield from known(f"{place}.like", selection["like"], list(study["selections"]))
+        for bound in ("first", "last"):
+            if selection.get(bound, 0) >= layers:
+                yield f"{place}.{bound}: layer {selection[bound]} of a model with {layers} layers"
+        if selection.get("top", 1) > layers:
+            yield f"{place}.top: {selection['top']} of a model with {layers} layers"
+    for name, edit in study["edits"].items():
+        place = f"edits.{name}"
+        if name == BASE:
+            yield f"{place}: '{BASE}' is the empty edit, which every study has; name yours otherwise"
+        yield from known(f"{place}.selection", edit["selection"], list(study["selections"]))
+        for vector in edit["vectors"]:
+            yield from known(f"{place}.vectors", vector, list(study["vectors"]))
+        if edit["transform"] == "project":
+            if "projection" not in edit:
+                yield f"{place}.projection: is missing (transform: project needs it)"
+            else:
+                sae = edit["projection"]["sae"]
+                yield from known(f"{place}.projection.sae", sae, list(study["saes"]))
+    for subject in study["evaluation"]["choose_alpha_on"]:
+        yield from known("evaluation.choose_alpha_on", subject, subjects)
+    concrete = [edit for family in families(study) for edit in edit_names(study, family)]
+    for name in concrete:
+        if concrete.count(name) > 1:
+            yield f"edits: '{name}' names two edits; rename one"

@@ -1,0 +1,225 @@
+"""Task vectors in factored form (paper, section 3; Ilharco et al. 2022).
+
+The weight difference that a LoRA makes in one linear module is scale * B @ A. It stays factored:
+two orders of magnitude smaller than the dense difference, and exact in fp32. numpy only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from stethoscope.provenance import MANIFEST, folder_digest, read_json
+
+PEFT_PREFIX = "base_model.model."
+_FACTOR = re.compile(re.escape(PEFT_PREFIX) + r"(?P<module>.+)\.lora_(?P<part>[AB])\.weight")
+_REFUSED = {
+    "use_dora": (False, None),
+    "use_rslora": (False, None),
+    "bias": ("none", None),
+    "modules_to_save": (None, []),
+    "rank_pattern": ({}, None),
+    "alpha_pattern": ({}, None),
+    "fan_in_fan_out": (False, None),
+}
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """A weight difference scale * B @ A of one linear module.
+
+    A: (rank, inputs) fp32, B: (outputs, rank) fp32, as PEFT stores them; scale: lora_alpha / r.
+    """
+
+    A: np.ndarray
+    B: np.ndarray
+    scale: float = 1.0
+
+    def dense(self) -> np.ndarray:
+        """(outputs, inputs) fp32, the difference itself."""
+        return np.float32(self.scale) * (self.B @ self.A)
+
+    def energy(self) -> float:
+        """Squared Frobenius norm, from the factors in fp64: never forms the difference."""
+        a, b = self.A.astype(np.float64), self.B.astype(np.float64)
+        return float(self.scale**2 * np.sum((b.T @ b) * (a @ a.T)))
+
+    def singular_values(self) -> np.ndarray:
+        """(rank,) singular values in fp64, largest first."""
+        r_b = np.linalg.qr(self.B.astype(np.float64), mode="r")
+        r_a = np.linalg.qr(self.A.astype(np.float64).T, mode="r")
+        return abs(self.scale) * np.linalg.svd(r_b @ r_a.T, compute_uv=False)
+
+
+@dataclass(frozen=True)
+class TaskVector:
+    """The factored weight difference between a fine-tuned model and its base.
+
+    modules: module name as in the base's weight keys without '.weight'. base: digest of the base.
+    """
+
+    modules: Mapping[str, LowRank]
+    base: str
+
+    def in_layers(self, layers: list[int]) -> TaskVector:
+        """tau_l for the given layers: the other layers are absent, not zero."""
+        kept = {name: d for name, d in self.modules.items() if layer_of(name) in set(layers)}
+        return TaskVector(kept, self.base)
+
+    def energy(self) -> float:
+        """Squared Frobenius norm over all modules."""
+        return sum(delta.energy() for delta in self.modules.values())
+
+    def save(self, path: str | Path) -> None:
+        """Write the factors; the metadata names the base, the modules and the layers."""
+        tensors = {}
+        for name, delta in self.modules.items():
+            tensors[f"{name}.lora_A"] = np.ascontiguousarray(delta.A, dtype=np.float32)
+            tensors[f"{name}.lora_B"] = np.ascontiguousarray(delta.B, dtype=np.float32)
+            tensors[f"{name}.scale"] = np.array(delta.scale, dtype=np.float64)
+        about = {
+            "base": self.base,
+            "modules": sorted({name.split(".", 3)[-1] for name in self.modules}),
+            "layers": sorted({layer_of(name) for name in self.modules}),
+        }
+        # One key, since safetensors writes several in an order that changes from run to run.
+        save_file(tensors, str(path), metadata={"task_vector": json.dumps(about, sort_keys=True)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> TaskVector:
+        """Read what `save` wrote; one line that names the file when it is something else."""
+        tensors, metadata = read_tensors(path)
+        if "task_vector" not in metadata:
+            raise ValueError(f"{path}: not a task vector (no task_vector entry in its metadata)")
+        names = sorted(key.removesuffix(".lora_A") for key in tensors if key.endswith(".lora_A"))
+        modules = {
+            name: LowRank(
+                tensors[f"{name}.lora_A"], tensors[f"{name}.lora_B"], float(tensors[f"{name}.scale"])
+            )
+            for name in names
+        }
+        return cls(modules, json.loads(metadata["task_vector"])["base"])
+
+
+def layer_of(module: str) -> int:
+    """Number of the decoder layer that a module belongs to."""
+    match = re.search(r"(?:^|\.)layers\.(\d+)\.", module)
+    if match is None or "vision" in module:
+        raise ValueError(f"module '{module}' is not in a decoder layer")
+    return int(match.group(1))
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Tensors and metadata of a safetensors file; errors name the file, values must be finite."""
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path}: not a readable safetensors file: {error}") from None
+    for key, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise ValueError(f"{path}: {key} holds a value that is not finite")
+    return tensors, metadata
+
+
+def weight_shapes(model: str | Path) -> dict[str, tuple[int, ...]]:
+    """Shape of each weight of a model folder, read from the headers of its safetensors files."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in sorted(Path(model).glob("*.safetensors")):
+        with safe_open(str(path), framework="numpy") as file:
+            shapes |= {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+    if not shapes:
+        raise ValueError(f"{model}: no safetensors files of a model")
+    return shapes
+
+
+def read_adapter(folder: str | Path) -> TaskVector:
+    """The weight differences of a PEFT LoRA adapter.
+
+    Raises ValueError when the adapter uses what a plain scale * B @ A does not express (DoRA,
+    rsLoRA, biases, saved modules, patterns) or holds a key that is not a LoRA factor.
+    """
+    config_file = Path(folder) / "adapter_config.json"
+    weights = Path(folder) / "adapter_model.safetensors"
+    config = read_json(config_file)
+    for key, allowed in _REFUSED.items():
+        if key in config and config[key] not in allowed:
+            raise ValueError(f"{config_file}: {key}: {config[key]!r} is not a plain LoRA")
+    tensors, metadata = read_tensors(weights)
+    scale = config["lora_alpha"] / config["r"]
+    modules = {}
+    for key in sorted(tensors):
+        match = _FACTOR.fullmatch(key)
+        partner = key.replace(".lora_A.", ".lora_B.")
+        if match is None or partner not in tensors:
+            raise ValueError(f"{weights}: '{key}' is not one of a pair ...lora_A.weight, lora_B")
+        if match["part"] == "A":
+            modules[match["module"]] = LowRank(tensors[key], tensors[partner], scale)
+    return TaskVector(modules, metadata.get("base", ""))
+
+
+def extract_task_vector(adapter: str | Path, model: str | Path) -> TaskVector:
+    """The task vector of an adapter, checked against the base model it must have been made for.
+
+    Raises ValueError when the adapter was made for another base, when a key matches no weight of
+    the base or a shape does not fit, and when the vector is zero.
+    """
+    vector = read_adapter(adapter)
+    if vector.base != folder_digest(Path(model) / MANIFEST):
+        raise ValueError(f"{adapter}: made for another base than {model} (their digests differ)")
+    check_fits(vector, model, adapter)
+    if vector.energy() == 0:
+        raise ValueError(f"{adapter}: the task vector is zero: was the adapter trained?")
+    return vector
+
+
+def check_fits(vector: TaskVector, model: str | Path, source: str | Path) -> None:
+    """Raise ValueError unless each module is a weight of the model and has its shape.
+
+    An edit whose keys match nothing would change nothing, silently.
+    """
+    shapes = weight_shapes(model)
+    unmatched = [name for name in vector.modules if f"{name}.weight" not in shapes]
+    if unmatched:
+        raise ValueError(
+            f"{source}: {len(unmatched)} of {len(vector.modules)} modules match no weight of "
+            f"{model}, first '{unmatched[0]}' (the base spells its keys "
+            f"'{next(key for key in sorted(shapes) if 'layers.' in key)}')"
+        )
+    for name, delta in vector.modules.items():
+        found = (delta.B.shape[0], delta.A.shape[1])
+        if found != shapes[f"{name}.weight"]:
+            raise ValueError(
+                f"{source}: {name} is {found}, {model} expects {shapes[f'{name}.weight']}: "
+                "made for another base?"
+            )
+
+
+def combine(vectors: Mapping[str, TaskVector], weights: Mapping[str, float]) -> TaskVector:
+    """Weighted sum of task vectors, exact: the factors are stacked, so ranks add up.
+
+    Raises ValueError when the vectors come from different bases.
+    """
+    if len({vectors[name].base for name in weights}) > 1:
+        raise ValueError(f"task vectors {', '.join(weights)} were made for different bases")
+    parts = [
+        {module: LowRank(d.A, d.B, d.scale * weight) for module, d in vectors[name].modules.items()}
+        for name, weight in weights.items()
+    ]
+    if len(parts) == 1:
+        return TaskVector(parts[0], vectors[next(iter(weights))].base)
+    modules = {}
+    for module in sorted(set().union(*parts)):
+        deltas = [part[module] for part in parts if module in part]
+        stacked_b = np.concatenate([np.float32(d.scale) * d.B for d in deltas], axis=1)
+        modules[module] = LowRank(np.concatenate([d.A for d in deltas]), stacked_b)
+    return TaskVector(modules, vectors[next(iter(weights))].base)
+

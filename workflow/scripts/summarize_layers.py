@@ -1,0 +1,35 @@
+"""SAE quality and specificity of every layer, subject and seed in one table each."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from stethoscope.jobs import job
+from stethoscope.provenance import atomic_path, read_json
+
+
+def seed_of(path: str) -> int:
+    """The seed whose folder a result lies in."""
+    return next(int(part[5:]) for part in Path(path).parts if part.startswith("seed-"))
+
+
+with job(snakemake) as progress:
+    target = snakemake.params.target
+    chosen = {seed_of(path): read_json(path)["layers"] for path in snakemake.input.selections}
+    saes, specificity = [], []
+    for path in snakemake.input.quality:
+        table = pd.read_csv(path, sep="\t")
+        table.insert(0, "seed", seed_of(path))
+        table.insert(1, "sae", Path(path).parent.name)
+        saes.append(table)
+    for path in snakemake.input.specificity:
+        table, subject = pd.read_csv(path, sep="\t"), Path(path).stem
+        table.insert(0, "seed", seed_of(path))
+        table.insert(1, "sae", Path(path).parent.name)
+        table.insert(2, "subject", subject)
+        selected = table["layer"].isin(chosen[seed_of(path)]) & (subject == target)
+        specificity.append(table.assign(selected=selected.astype(int)))
+    for tables, output in ((saes, "saes"), (specificity, "specificity")):
+        with atomic_path(snakemake.output[output]) as path:
+            pd.concat(tables).to_csv(path, sep="\t", index=False)
+    progress(f"{len(chosen)} seeds")

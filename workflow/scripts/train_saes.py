@@ -1,0 +1,49 @@
+"""Train one SAE for each layer on cached residuals, and measure it on the probe problems."""
+
+from itertools import chain
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from stethoscope.activations import residuals
+from stethoscope.data import completion, of_subject, prompt, read_problems
+from stethoscope.jobs import job
+from stethoscope.models import load_model, load_tokenizer
+from stethoscope.provenance import atomic_folder, atomic_path
+from stethoscope.sae_training import SaeSettings, sae_quality, train_sae
+
+with job(snakemake) as progress:
+    settings, seed = dict(snakemake.params.settings), int(snakemake.wildcards.seed)
+    model_folder = Path(snakemake.input.model).parent
+    model, tokenizer = load_model(model_folder), load_tokenizer(model_folder)
+    training = dict(settings["train"])
+    per_subject = training.pop("problems")
+    train, probe = (
+        read_problems(path) for path in (snakemake.input.problems, snakemake.input.probe)
+    )
+    subjects = snakemake.params.subjects
+    chosen = chain.from_iterable(of_subject(train, subject)[:per_subject] for subject in subjects)
+
+    def streams(problems):
+        """Residuals of all tokens of some problems, by layer."""
+        texts = [prompt(record["problem"]) + completion(record["solution"]) for record in problems]
+        parts = [streams for _, streams in residuals(model, tokenizer, texts)]
+        return {layer: torch.cat([part[layer] for part in parts]) for layer in parts[0]}
+
+    seen, unseen = streams(chosen), streams(probe)
+    progress(f"residuals of {len(seen[0])} tokens cached")
+    sae = SaeSettings(features=settings["features"], k=settings["k"], **training)
+    rows = []
+    for manifest in snakemake.output[:-1]:
+        folder = Path(manifest).parent
+        layer = int(folder.name.removeprefix("layer_"))
+        with atomic_folder(folder) as temporary:
+            train_sae(seen[layer], sae, seed * len(seen) + layer, temporary)
+        rows.append({"layer": layer, **sae_quality(folder, unseen[layer])})
+        progress(
+            "layer {layer}: explained variance {explained_variance:.3f}, L0 {l0:.1f}, "
+            "dead {dead_share:.0%}".format(**rows[-1])
+        )
+    with atomic_path(snakemake.output.quality) as path:
+        pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
