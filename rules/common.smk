@@ -6,16 +6,15 @@ from pathlib import Path
 
 from snakemake.logging import logger
 
-LIBRARY = Path(
-    workflow.current_basedir.join("../workflow/scripts").get_path_or_uri(secret_free=True)
-)
-sys.path.append(str(LIBRARY))
+# Relative, so that a moved checkout has the same inputs and reruns nothing.
+ROOT = Path(os.path.relpath(workflow.current_basedir.join("..").get_path_or_uri(secret_free=True)))
+LIBRARY = ROOT / "workflow/scripts"
+sys.path.append(str(LIBRARY.resolve()))
 
 from stethoscope import study as studies
-from stethoscope.data import SUBJECTS
 from stethoscope.provenance import code_digest as digest_of_code
 
-# Nothing but a fetch rule may reach a model hub; spinning threads cost more than they gain.
+# No rule reaches a model hub, and no library draws progress bars of its own.
 for variable, value in {
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
@@ -23,8 +22,6 @@ for variable, value in {
     "TOKENIZERS_PARALLELISM": "false",
     "TQDM_DISABLE": "1",
     "WANDB_MODE": "disabled",
-    "GOMP_SPINCOUNT": "0",
-    "OMP_WAIT_POLICY": "PASSIVE",
 }.items():
     os.environ.setdefault(variable, value)
 
@@ -35,7 +32,7 @@ logger.addFilter(lambda record: not record.getMessage().startswith(SCAFFOLDING))
 
 def checked(config):
     """The study that the configuration describes; one line and an end where it is wrong."""
-    schema = studies.load_yaml(LIBRARY.parents[1] / "config/schemas/study.schema.yaml")
+    schema = studies.load_yaml(ROOT / "config/schemas/study.schema.yaml")
     source = " + ".join(str(path) for path in workflow.configfiles)
     try:
         for path in workflow.configfiles:
@@ -52,8 +49,8 @@ config.update(STUDY)
 RESULTS = f"results/{STUDY['study']['name']}"
 SEED = f"{RESULTS}/seed-{{seed}}"
 LAYERS = range(studies.layer_count(STUDY))
-PUBLISHED = LIBRARY.parents[1] / "config/published"
-TEMPLATES = LIBRARY.parents[1] / "report"
+PUBLISHED = ROOT / "config/published"
+TEMPLATES = ROOT / "report"
 OURS = next(edit["selection"] for edit in STUDY["edits"].values() if edit["role"] == "ours")
 EDITS = {family: studies.edit_names(STUDY, family) for family in studies.families(STUDY)}
 

@@ -29,6 +29,8 @@ def residuals(
 
     Yields (text number of each token, {layer: (tokens, d) fp32}). Padding and special tokens are
     left out: a BOS token is an attention sink whose activations would drown all others.
+
+    Raises ValueError if a text has no other tokens: it would have no mean activation.
     """
     special = torch.tensor(sorted(tokenizer.all_special_ids))
     captured: dict[int, torch.Tensor] = {}
@@ -58,6 +60,9 @@ def residuals(
                     use_cache=False,
                 )
             kept = encoded["attention_mask"].bool() & ~torch.isin(encoded["input_ids"], special)
+            if not kept.any(dim=1).all():
+                text = start + int(kept.any(dim=1).int().argmin())
+                raise ValueError(f"activations: text {text} has no tokens but special ones")
             rows = torch.nonzero(kept)[:, 0].numpy() + start
             yield rows, {layer: stream[kept].float() for layer, stream in captured.items()}
     finally:

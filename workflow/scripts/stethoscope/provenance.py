@@ -78,7 +78,7 @@ def folder_digests(folder: str | Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): sha256_file(path)
         for path in paths
-        if path.name != MANIFEST
+        if path != folder / MANIFEST
     }
 
 
@@ -106,12 +106,15 @@ def write_json(path: str | Path, content: Any) -> None:
 def read_jsonl(path: str | Path) -> list[dict]:
     """The objects of a JSON Lines file; one line that names file and line where one is broken."""
     rows = []
-    with open(path, encoding="utf-8") as file:
+    with open(path, "rb") as file:
         for number, line in enumerate(file, start=1):
             try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError as error:
+                row = json.loads(line.decode("utf-8"))
+            except (json.JSONDecodeError, UnicodeDecodeError) as error:
                 raise ValueError(f"{path}:{number}: not a JSON object: {error}") from None
+            if not isinstance(row, dict):
+                raise ValueError(f"{path}:{number}: not a JSON object: {line[:40]!r}")
+            rows.append(row)
     return rows
 
 

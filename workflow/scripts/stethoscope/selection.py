@@ -22,7 +22,7 @@ def by_all(n_layers: int) -> list[int]:
 def by_range(n_layers: int, first: int, last: int) -> list[int]:
     """The window of layers first..last, both included (the paper's MID is 17-27)."""
     if not 0 <= first <= last < n_layers:
-        raise ValueError(f"layers {first}-{last} are not a window of a model with {n_layers} layers")
+        raise ValueError(f"layers {first}-{last}: not a window of a model with {n_layers} layers")
     return list(range(first, last + 1))
 
 
@@ -62,7 +62,7 @@ def by_random(n_layers: int, like: list[int], draw: int, seed: int) -> list[int]
     generator = np.random.default_rng(seed)
     seen = {tuple(sorted(like))}
     if draw > math.comb(n_layers, len(like)) - 1:
-        raise ValueError(f"there are fewer than {draw} other sets of {len(like)} in {n_layers} layers")
+        raise ValueError(f"fewer than {draw} other sets of {len(like)} of {n_layers} layers exist")
     while len(seen) <= draw:
         layers = tuple(sorted(generator.choice(n_layers, size=len(like), replace=False).tolist()))
         if layers not in seen:

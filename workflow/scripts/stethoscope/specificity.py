@@ -78,9 +78,7 @@ def subject_means(sums: ProblemSums, n_subjects: int) -> np.ndarray:
     return np.stack([means[sums.subjects == subject].mean(axis=0) for subject in range(n_subjects)])
 
 
-def specificity(
-    target_mean: np.ndarray, other_mean: np.ndarray, epsilon: float
-) -> np.ndarray:
+def specificity(target_mean: np.ndarray, other_mean: np.ndarray, epsilon: float) -> np.ndarray:
     """Ratio of each feature's mean activation on the target subject to that on the others.
 
     Paper, eq. (1).
@@ -134,8 +132,12 @@ def feature_scores(
     the layer's mean active value, so that epsilon means the same in each layer; 'raw' takes them
     as they come. smoothing_quantile: the smoothing is this quantile of the subject-averaged means
     of the features that fire at all.
+
+    Raises ValueError when no feature fires.
     """
     means = subject_means(sums, n_subjects)
+    if not means.any():
+        raise ValueError("activation sums: no feature fires on any problem")
     if unit == "mean_active":
         means = means / sums.mean_active_value()
     others = np.delete(means, target, axis=0).mean(axis=0)

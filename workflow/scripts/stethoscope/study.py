@@ -13,10 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 
 BASE = "base"
-_PLURAL = {"string": "text", "integer": "a whole number", "number": "a number", "array": "a list"}
+_IN_WORDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+}
+# JSON Schema counts 1.0 as an integer; a seed or a layer of 1.0 would be spelled so in paths.
+_Validator = validators.extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
 
 
 class StrictLoader(yaml.SafeLoader):
@@ -26,8 +40,10 @@ class StrictLoader(yaml.SafeLoader):
 def _mapping_without_duplicates(loader: StrictLoader, node: yaml.MappingNode) -> dict:
     seen: dict[Any, int] = {}
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
+        key = loader.construct_object(key_node, deep=True)
         line = key_node.start_mark.line + 1
+        if isinstance(key, (list, dict)):
+            raise ValueError(f"line {line}: a key must be text, found {key!r}")
         if key in seen:
             raise ValueError(f"key '{key}' stands twice, in lines {seen[key]} and {line}")
         seen[key] = line
@@ -46,7 +62,8 @@ def load_yaml(path: str | Path) -> dict:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ValueError(f"{place}: not YAML: {getattr(error, 'problem', error)}") from None
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise ValueError(f"{place}: not YAML: {problem}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if not isinstance(content, dict):
@@ -61,10 +78,13 @@ def check(config: Mapping, schema: Mapping, source: str) -> dict:
     says so and why. Such values are replaced by their `value` and listed under `assumptions`.
     """
     assumptions: list[dict] = []
-    study = _without_wrappers(config, "", assumptions)
-    errors = sorted(Draft202012Validator(schema).iter_errors(study), key=lambda e: list(e.path))
+    try:
+        study = _without_wrappers(config, "", assumptions)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
+    errors = sorted(_Validator(schema).iter_errors(study), key=lambda e: [*map(str, e.path)])
     if errors:
-        raise ValueError(f"{source}: {_explain(_deepest(errors[0]))}")
+        raise ValueError(f"{source}: {_explain(errors[0])}")
     for place, value in _numbers(study):
         if not math.isfinite(value):
             raise ValueError(f"{source}: {place}: {value} is not a finite number")
@@ -86,7 +106,7 @@ def layer_count(study: Mapping) -> int:
 
 
 def selection_names(study: Mapping, family: str) -> list[str]:
-    """The concrete selections of a configured one: its draws (random-1, random-2, ...) or itself."""
+    """The concrete selections of a configured one: its draws (random-1, ...) or itself."""
     draws = study["selections"][family].get("draws")
     return [f"{family}-{draw}" for draw in range(1, draws + 1)] if draws else [family]
 
@@ -126,9 +146,13 @@ def alphas(study: Mapping, family: str) -> list[float]:
 def _without_wrappers(node: Any, place: str, assumptions: list[dict]) -> Any:
     if isinstance(node, Mapping):
         if "assumed" in node:
-            missing = {"value", "assumed", "reason"} - set(node)
-            if missing:
-                raise ValueError(f"{place}: an assumed value needs 'value', 'assumed', 'reason'")
+            if set(node) != {"value", "assumed", "reason"} or node["assumed"] is not True:
+                raise ValueError(
+                    f"{place}: an assumed value is {{value: ..., assumed: true, reason: ...}}, "
+                    f"found the keys {', '.join(map(str, node))}"
+                )
+            if not isinstance(node["reason"], str) or not node["reason"].strip():
+                raise ValueError(f"{place}.reason: {node['reason']!r} gives no reason")
             assumptions.append({"key": place, "value": node["value"], "reason": node["reason"]})
             return node["value"]
         return {
@@ -138,26 +162,22 @@ def _without_wrappers(node: Any, place: str, assumptions: list[dict]) -> Any:
     return node
 
 
-def _deepest(error: Any) -> Any:
-    """Of the alternatives of an anyOf/oneOf, the complaint that got furthest into the value."""
-    while error.context:
-        error = max(error.context, key=lambda e: len(e.absolute_path))
-    return error
-
-
 def _explain(error: Any) -> str:
     place = ".".join(str(part) for part in error.absolute_path) or "study"
     about = f" ({error.schema['description']})" if "description" in error.schema else ""
     if error.validator == "additionalProperties":
         allowed = sorted(error.schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - set(allowed))[0]
+        unknown = min(str(key) for key in error.instance if key not in allowed)
         return f"{place}: unknown key '{unknown}'{_did_you_mean(unknown, allowed)}"
     if error.validator == "required":
         return f"{place}: {error.message.replace(' is a required property', ' is missing')}"
     if error.validator == "type":
         wanted = error.validator_value
-        wanted = wanted if isinstance(wanted, str) else " or ".join(wanted)
-        return f"{place}: {error.instance!r} is not {_PLURAL.get(wanted, wanted)}{about}"
+        hint = _did_you_mean_number(error.instance) if wanted in ("number", "integer") else ""
+        return f"{place}: {error.instance!r} is not {_IN_WORDS[wanted]}{hint}{about}"
+    if error.validator == "oneOf":
+        keys = [key for option in error.validator_value for key in option["required"]]
+        return f"{place}: needs exactly one of {', '.join(keys)}"
     if error.validator == "enum":
         hint = _did_you_mean(str(error.instance), [str(v) for v in error.validator_value])
         return f"{place}: {error.instance!r} is not allowed{hint}"
@@ -168,6 +188,15 @@ def _did_you_mean(word: str, allowed: list[str]) -> str:
     near = difflib.get_close_matches(word, allowed, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     return f" ({hint}allowed: {', '.join(allowed)})"
+
+
+def _did_you_mean_number(value: Any) -> str:
+    """A hint for a letter O in place of a zero, and for 4e-3, which YAML reads as text."""
+    try:
+        number = float(value.replace("O", "0").replace("o", "0"))
+    except (AttributeError, ValueError):
+        return ""
+    return f" (did you mean {number:g}?)" if math.isfinite(number) else ""
 
 
 def _numbers(node: Any, place: str = "") -> Iterator[tuple[str, float]]:
@@ -188,6 +217,9 @@ def _with_defaults(node: Any, schema: Mapping, root: Mapping) -> Any:
     if isinstance(node, Mapping):
         known = schema.get("properties", {})
         others = schema.get("additionalProperties")
+        for rule in schema.get("allOf", []):  # settings that depend on another, such as `by`
+            if _Validator(rule["if"]).is_valid(node):
+                node = _with_defaults(node, rule["then"], root)
         full = {key: sub["default"] for key, sub in known.items() if "default" in sub}
         for key, value in node.items():
             sub = known.get(key, others if isinstance(others, Mapping) else {})
@@ -217,16 +249,19 @@ def _broken_references(study: Mapping) -> Iterator[str]:
         if "subject" in selection:
             yield from known(f"{place}.subject", selection["subject"], subjects)
         if "like" in selection:
-            yield from known(f"{place}.like", selection["like"], list(study["selections"]))
+            others = [key for key, other in study["selections"].items() if other["by"] != "random"]
+            yield from known(f"{place}.like", selection["like"], others)
         for bound in ("first", "last"):
             if selection.get(bound, 0) >= layers:
                 yield f"{place}.{bound}: layer {selection[bound]} of a model with {layers} layers"
+        if selection.get("first", 0) > selection.get("last", layers):
+            yield f"{place}: first {selection['first']} is after last {selection['last']}"
         if selection.get("top", 1) > layers:
             yield f"{place}.top: {selection['top']} of a model with {layers} layers"
     for name, edit in study["edits"].items():
         place = f"edits.{name}"
         if name == BASE:
-            yield f"{place}: '{BASE}' is the empty edit, which every study has; name yours otherwise"
+            yield f"{place}: '{BASE}' is the empty edit of every study; name yours otherwise"
         yield from known(f"{place}.selection", edit["selection"], list(study["selections"]))
         for vector in edit["vectors"]:
             yield from known(f"{place}.vectors", vector, list(study["vectors"]))
@@ -238,7 +273,5 @@ def _broken_references(study: Mapping) -> Iterator[str]:
                 yield from known(f"{place}.projection.sae", sae, list(study["saes"]))
     for subject in study["evaluation"]["choose_alpha_on"]:
         yield from known("evaluation.choose_alpha_on", subject, subjects)
-    concrete = [edit for family in families(study) for edit in edit_names(study, family)]
-    for name in concrete:
-        if concrete.count(name) > 1:
-            yield f"edits: '{name}' names two edits; rename one"
+    if all(edit["role"] != "ours" for edit in study["edits"].values()):
+        yield "edits: none has the role 'ours', the edit that the others are compared with"

@@ -1,0 +1,71 @@
+"""What reruns after a change: content decides, and only what depends on it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+PARAMS = "params have changed since last execution"
+INPUTS = "updated input files"
+
+
+def test_a_second_run_does_nothing(finished):
+    assert "Nothing to be done" in finished.run_ci()
+
+
+def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
+    for part in ("Snakefile", "rules", "workflow", "config", "envs", "profiles", "report"):
+        path = scratch.folder / part
+        for file in [path] if path.is_file() else path.rglob("*"):
+            os.utime(file)
+    assert "Nothing to be done" in scratch.run_ci()
+
+
+@pytest.mark.parametrize(
+    ("module", "users"),
+    [
+        ("corpus", {"generate_data"}),
+        ("training", {"grow_model", "train_adapter"}),
+        ("sae_training", {"train_saes"}),
+        ("selection", {"select_layers"}),
+        ("specificity", {"train_saes", "sum_activations", "score_specificity"}),
+        ("published", {"recompute_published"}),
+        ("statistics", {"choose_alpha", "compare_edits", "recompute_published"}),
+        ("evaluation", {"evaluate_edits"}),
+        ("figures", {"draw_figures"}),
+        ("reporting", {"render_report"}),
+    ],
+)
+def test_editing_a_library_module_reruns_exactly_the_rules_that_use_it(scratch, module, users):
+    path = scratch.folder / f"workflow/scripts/stethoscope/{module}.py"
+    path.write_text(path.read_text("utf-8") + "\n# edited\n", "utf-8")
+    assert scratch.would_rerun()[PARAMS] == users
+
+
+def test_editing_a_script_reruns_exactly_its_rule(scratch):
+    path = scratch.folder / "workflow/scripts/compare_edits.py"
+    path.write_text(path.read_text("utf-8") + "\n# edited\n", "utf-8")
+    assert scratch.would_rerun()[PARAMS] == {"compare_edits"}
+
+
+def test_editing_the_template_reruns_only_the_report(scratch):
+    scratch.edit("report/report.html.j2", "</body>", "<p>Edited.</p></body>")
+    reasons = scratch.would_rerun()
+    assert set().union(*reasons.values()) == {"render_report"}
+    scratch.run_ci()
+    assert "Edited." in (scratch.folder / "results/ci/report/index.html").read_text("utf-8")
+
+
+def test_adding_an_edit_runs_only_that_edit_and_what_sums_up(scratch):
+    scratch.edit(
+        "config/ci.yaml",
+        "evaluation:",
+        "  sp_half: {label: Half, role: other, vectors: {v2: 1}, selection: sp, alphas: [0.5]}\n"
+        "evaluation:",
+    )
+    output = scratch.run_ci("-n")
+    jobs = dict(line.split() for line in output.splitlines() if len(line.split()) == 2)
+    assert jobs["build_edit"] == "1"
+    assert jobs["evaluate_edits"] == "2"
+    assert not {"grow_model", "train_saes", "train_adapter", "sum_activations"} & set(jobs)

@@ -1,0 +1,104 @@
+"""The smallest study, run for real: what is there at the end, and that it is the same each time."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from stethoscope.provenance import folder_digests, sha256_file
+
+SUBJECTS = 7
+VOLATILE = {"benchmarks"}  # what measures the run itself
+
+
+def bytes_of_results(checkout) -> dict[str, str]:
+    """sha256 of each result file."""
+    results = checkout.folder / "results/ci"
+    return {
+        path.relative_to(results).as_posix(): sha256_file(path)
+        for path in sorted(results.rglob("*"))
+        if path.is_file() and path.relative_to(results).parts[0] not in VOLATILE
+    }
+
+
+def test_two_runs_from_scratch_give_the_same_bytes(finished, fresh):
+    again = fresh("again")
+    again.run_ci()
+    first, second = bytes_of_results(finished), bytes_of_results(again)
+    assert len(first) > 100
+    assert first == second
+
+
+def test_results_name_no_machine_path_or_day(finished):
+    home = str(finished.folder).encode()
+    today = re.compile(rb"20\d\d-\d\d-\d\d[T ]\d\d:\d\d")
+    for path in (finished.folder / "results/ci").rglob("*"):
+        if path.is_file() and "benchmarks" not in path.parts:
+            content = path.read_bytes()
+            assert home not in content, path
+            assert not today.search(content), path
+
+
+def test_each_manifest_lists_exactly_the_files_that_are_there(finished):
+    manifests = list((finished.folder / "results/ci").rglob("manifest.json"))
+    assert len(manifests) > 20
+    for manifest in manifests:
+        assert json.loads(manifest.read_text())["files"] == folder_digests(manifest.parent)
+
+
+def test_an_evaluation_has_a_result_and_the_samples_of_every_subject(finished):
+    folders = list((finished.folder / "results/ci/seed-1/evaluations/test").glob("*/alpha-*"))
+    assert {folder.parent.name for folder in folders} == {
+        "base", "full", "sp", "random-1", "random-2", "projected", "projected_matched",
+    }  # fmt: skip
+    for folder in folders:
+        results = json.loads((folder / "results.json").read_text())
+        assert len(results["results"]) == SUBJECTS
+        for task, scores in results["results"].items():
+            subject = task.removeprefix("minerva_math_local_")
+            lines = (folder / f"samples_{subject}.jsonl").read_text("utf-8").splitlines()
+            rows = [json.loads(line) for line in lines]
+            assert len(rows) == 12
+            share = sum(row["math_verify"] for row in rows) / len(rows)
+            assert scores["math_verify,none"] == pytest.approx(share, abs=1e-12)
+
+
+def test_accuracy_is_recounted_from_the_samples(finished):
+    root = finished.folder / "results/ci"
+    accuracy = pd.read_csv(root / "statistics/accuracy.tsv", sep="\t")
+    for row in accuracy[~accuracy["subject"].isin(["all", "others"])].itertuples():
+        folder = root / f"seed-{row.seed}/evaluations/test/{row.edit}/alpha-{row.alpha}"
+        lines = (folder / f"samples_{row.subject}.jsonl").read_text("utf-8").splitlines()
+        rows = [json.loads(line) for line in lines]
+        assert row.n == len(rows)
+        assert row.correct == sum(sample["math_verify"] for sample in rows)
+
+
+def test_each_printed_number_is_in_the_file_that_cells_json_names(finished):
+    records = json.loads((finished.folder / "results/ci/report/cells.json").read_text("utf-8"))
+    looked_up = 0
+    for record in records:
+        if record["file"] is None:
+            assert record["parents"]
+            continue
+        path = finished.folder / record["file"]
+        assert sha256_file(path) == record["sha256"], path
+        if path.suffix == ".tsv":
+            row, column = record["pointer"].strip("/").split("/")
+            table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+            assert str(record["value"]) in (
+                table[column][int(row)],
+                str(float(table[column][int(row)])),
+            )
+            looked_up += 1
+    assert looked_up > 100
+
+
+def test_the_page_is_self_contained(finished):
+    page = (finished.folder / "results/ci/report/index.html").read_text("utf-8")
+    assert len(page) < 3_000_000
+    assert not re.search(r"""(src|href)=["'](?!#|data:)""", page)
+    assert "<script" not in page

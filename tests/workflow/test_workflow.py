@@ -1,0 +1,114 @@
+"""The workflow's files: every study plans, style is kept, and bad input ends in one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from safetensors.numpy import load_file, save_file
+
+STUDIES = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
+
+
+def jobs_of(plan: str) -> dict[str, str]:
+    """Number of jobs of each rule in a dry run's table."""
+    lines = plan.split("Job stats:")[1].splitlines()
+    return dict(line.split() for line in lines if len(line.split()) == 2)
+
+
+def errors_in(output: str) -> list[str]:
+    """The lines by which the workflow itself says what is wrong."""
+    return [line for line in output.splitlines() if line.startswith("error: ")]
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_study_plans_down_to_the_report(fresh, study):
+    plan = fresh("plan").snakemake("-n", "--configfile", f"config/{study}")
+    assert jobs_of(plan)["render_report"] == "1"
+
+
+def test_the_catalog_entry_point_plans_the_same_jobs(fresh):
+    checkout = fresh("shim")
+    assert jobs_of(checkout.snakemake("-n", "-s", "workflow/Snakefile")) == jobs_of(
+        checkout.snakemake("-n")
+    )
+
+
+def test_snakemake_lint_is_clean(fresh):
+    assert "good condition" in fresh("lint").snakemake("--lint")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ["snakefmt", "--check", "Snakefile", "rules", "workflow/Snakefile"],
+        ["ruff", "check", "workflow", "tests"],
+        ["ruff", "format", "--check", "workflow", "tests"],
+    ],
+    ids=["snakefmt", "ruff check", "ruff format"],
+)
+def test_formatting_is_kept(call):
+    program = Path(sys.executable).with_name(call[0])
+    done = subprocess.run([program, *call[1:]], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "epsilon: 0.01",
+            "epsilom: 0.01",
+            "specificity: unknown key 'epsilom' (did you mean 'epsilon'?",
+        ),
+        ("alphas: [0.5, 1.0]", "alphas: ['O.5']", "edits.full.alphas.0: 'O.5' is not a number"),
+        ("epsilon: 0.01", "epsilon: -1", "specificity.epsilon: -1 is less than"),
+        (
+            "like: sp,",
+            "like: spp,",
+            "selections.random.like: 'spp' is not defined (did you mean 'sp'?",
+        ),
+        ("seeds: [1]", "seeds: [1]\nseeds: [2]", "key 'seeds' stands twice"),
+    ],
+)
+def test_a_wrong_study_is_one_clear_line_before_any_job(fresh, old, new, said):
+    checkout = fresh("wrong")
+    checkout.edit("config/ci.yaml", old, new)
+    output = checkout.run_ci(fails=True)
+    assert errors_in(output) == [line for line in output.splitlines() if said in line]
+    assert len(errors_in(output)) == 1
+    assert not (checkout.folder / "results").exists()
+
+
+def test_an_edit_whose_keys_match_nothing_fails_with_one_line(scratch):
+    vector = scratch.folder / "results/ci/seed-1/vectors/v2.safetensors"
+    metadata = _metadata(vector)
+    tensors = load_file(vector)
+    renamed = {
+        key.replace("model.layers", "language_model.model.layers"): t for key, t in tensors.items()
+    }
+    save_file(renamed, vector, metadata)
+    output = scratch.run_ci("results/ci/seed-1/edits/full/alpha-1.0/manifest.json", fails=True)
+    assert len(errors_in(output)) == 1
+    assert "match no weight of" in errors_in(output)[0]
+    assert not (scratch.folder / "results/ci/seed-1/edits/full/alpha-1.0/manifest.json").exists()
+
+
+def test_an_adapter_of_another_base_fails_with_one_line(scratch):
+    weights = scratch.folder / "results/ci/seed-1/adapters/v2/adapter_model.safetensors"
+    save_file(load_file(weights), weights, {"base": "0" * 64})
+    target = "results/ci/seed-1/vectors/v2.safetensors"
+    output = scratch.run_ci("--force", target, fails=True)
+    assert len(errors_in(output)) == 1
+    assert "made for another base" in errors_in(output)[0]
+    assert not (scratch.folder / target).exists()
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    header = path.read_bytes()
+    size = int.from_bytes(header[:8], "little")
+    return json.loads(header[8 : 8 + size])["__metadata__"]
