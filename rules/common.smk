@@ -74,7 +74,7 @@ wildcard_constraints:
     ),
     family="|".join(EDITS),
     edit="|".join(edit for edits in EDITS.values() for edit in edits),
-    alpha=r"-?\d+\.\d+(e-?\d+)?",
+    alpha=r"-?\d+(\.\d+)?(e-?\d+)?",
 
 
 def code_digest(rule):

@@ -12,7 +12,6 @@ rule grow_model:
         "<benchmarks>/grow_model/seed-{seed}.tsv"
     conda:
         "../envs/cpu.yaml"
-    threads: 2
     params:
         settings=lookup("model/grow", within=config),
         code=code_digest("grow_model"),

@@ -22,7 +22,7 @@ rule compare_edits:
     params:
         target=lookup("study/target", within=config),
         subjects=lookup("subjects", within=config),
-        edits=lookup("edits", within=config),
+        references=lookup("statistics/references", within=config),
         code=code_digest("compare_edits"),
     message:
         "compare the edits on the same test problems"

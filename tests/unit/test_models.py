@@ -5,6 +5,15 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
+
 from stethoscope.models import (
     LORA_MODULES,
     ModelSettings,
@@ -14,14 +23,6 @@ from stethoscope.models import (
     new_model,
     save_model,
     train_tokenizer,
-)
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    Gemma3Config,
-    Gemma3ForConditionalGeneration,
-    LlamaConfig,
-    LlamaForCausalLM,
 )
 
 TEXTS = [

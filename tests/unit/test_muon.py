@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from stethoscope.muon import StackedMuon, orthogonalized
 
 SHAPES = [(8, 8), (4, 8), (24, 8), (8, 24), (8, 8), (4, 8), (24, 8), (8, 24)]

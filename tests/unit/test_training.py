@@ -6,6 +6,8 @@ import re
 import numpy as np
 import pytest
 import torch
+from transformers import Gemma3Config, Gemma3ForConditionalGeneration
+
 from stethoscope.data import completion, prompt
 from stethoscope.models import ModelSettings, decoder_layers, new_model, train_tokenizer
 from stethoscope.training import (
@@ -22,7 +24,6 @@ from stethoscope.training import (
     schedule,
     weighted_loss,
 )
-from transformers import Gemma3Config, Gemma3ForConditionalGeneration
 
 SMALL = ModelSettings(layers=2, hidden=32, intermediate=64, heads=4, kv_heads=2, head_dim=8)
 PROBLEMS = [

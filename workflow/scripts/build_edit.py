@@ -16,17 +16,13 @@ from stethoscope.jobs import job
 from stethoscope.projection import orthonormal_basis
 from stethoscope.provenance import atomic_folder, folder_digest, read_json, write_json
 from stethoscope.saes import decoder_directions
-from stethoscope.taskvectors import TaskVector, check_fits, combine
+from stethoscope.taskvectors import TaskVector, check_fits, combine, layer_of
 
 with job(snakemake) as progress:
     settings, alpha = snakemake.params.settings, float(snakemake.wildcards.alpha)
     model = Path(snakemake.input.model).parent
-    layers, vector, rank, scale = (
-        [],
-        TaskVector({}, folder_digest(snakemake.input.model)),
-        None,
-        1.0,
-    )
+    vector = TaskVector({}, folder_digest(snakemake.input.model))
+    layers, ranks, scale = [], None, 1.0
     if settings["vectors"]:
         layers = read_json(snakemake.input.selection)["layers"]
         sources = dict(zip(settings["vectors"], snakemake.input.vectors, strict=True))
@@ -36,12 +32,19 @@ with job(snakemake) as progress:
                 raise ValueError(f"{path}: made for another base than {model}")
             check_fits(vectors[name], model, path)
         vector = combine(vectors, settings["vectors"]).in_layers(layers)
-        if layers and not vector.modules:
-            raise ValueError(f"{snakemake.input.vectors[0]}: holds none of the layers {layers}")
+        if missing := set(layers) - {layer_of(name) for name in vector.modules}:
+            raise ValueError(
+                f"{snakemake.input.vectors[0]}: holds nothing for layer {min(missing)}"
+            )
     kept = vector
     if settings["transform"] == "project":
         rank = settings["projection"]["rank"]
         table = pd.read_csv(snakemake.input.features, sep="\t")
+        if rank > table["rank"].max():
+            raise ValueError(
+                f"{snakemake.input.features}: lists {table['rank'].max()} features a layer, "
+                f"projection.rank is {rank}"
+            )
         best = table[table["rank"] <= rank].groupby("layer")["feature"].apply(list)
         saes = [Path(path).parent for path in snakemake.input.saes]
         bases = {
@@ -49,13 +52,14 @@ with job(snakemake) as progress:
             for layer in layers
         }
         kept = projected(vector, bases)
+        ranks = {layer: basis.shape[1] for layer, basis in bases.items()}
         if settings["projection"]["match_norm"]:
             scale = matching_scale(kept, vector)
     edit = scaled(kept, alpha * scale)
     weights = read_weights(model, list(edit.modules))
     with atomic_folder(Path(snakemake.output[0]).parent) as folder:
         save_adapter(folder, edit, model.as_posix())
-        energy = energy_record(vector, kept, edit, weights, rank)
+        energy = energy_record(vector, kept, edit, weights, ranks)
         energy.to_csv(folder / "energy.tsv", sep="\t", index=False)
         described = {
             "edit": snakemake.wildcards.edit,

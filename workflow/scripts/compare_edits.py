@@ -31,11 +31,7 @@ with job(snakemake) as progress:
                         }
                     )
     samples = pd.DataFrame(rows)
-    references = [("base", None)] + [
-        (name, None)
-        for name, edit in snakemake.params.edits.items()
-        if edit["role"] != "random" and name in set(samples["edit"])
-    ]
+    references = [(name, None) for name in snakemake.params.references]
     tables = {
         "accuracy": accuracy(samples, target),
         "comparisons": comparisons(samples, references, target),

@@ -1,4 +1,4 @@
-"""Energy of each edit at its chosen alpha: of the task vector, kept, landed (paper, section 5.4)."""
+"""Energy of each edit at its chosen alpha: of the vector, kept, landed (paper, section 5.4)."""
 
 from pathlib import Path
 

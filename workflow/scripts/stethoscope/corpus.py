@@ -4,6 +4,7 @@ The paper uses MATH; this corpus has the same seven subjects and the same fields
 small enough for a model of a million parameters. The questions themselves are in `questions`.
 """
 
+from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
@@ -103,12 +104,11 @@ def _distinct_problems(
 
 
 def _too_few(slug: str, counts: dict[str, int], available: int) -> str:
-    filled = 0
-    for split, count in counts.items():
-        filled += count
-        if filled > available:
-            break
+    """The first split that cannot be filled when the splits are filled in order."""
+    totals = zip(counts, accumulate(counts.values()), strict=True)
+    split, total = next((split, total) for split, total in totals if total > available)
     return (
-        f"{split}: {slug}: expected {count} more distinct problems after "
-        f"{filled - count} in the splits before it, found {available} in all; lower the sizes"
+        f"{split}: {slug}: expected {counts[split]} more distinct problems after "
+        f"{total - counts[split]} in the splits before it, found {available} in all; "
+        "lower the sizes"
     )

@@ -17,13 +17,8 @@ import pandas as pd
 from safetensors.numpy import save_file
 
 from stethoscope.projection import chance_share, oracle_energy, project, writes_to_stream
-from stethoscope.taskvectors import (
-    PEFT_PREFIX,
-    LowRank,
-    TaskVector,
-    layer_of,
-    read_tensors,
-)
+from stethoscope.taskvectors import LowRank, TaskVector, factor_key, layer_of, part_of
+from stethoscope.tensors import read_tensors
 
 
 def scaled(vector: TaskVector, alpha: float) -> TaskVector:
@@ -74,12 +69,13 @@ def energy_record(
     kept: TaskVector,
     edit: TaskVector,
     weights: Mapping[str, np.ndarray],
-    rank: int | None,
+    ranks: Mapping[int, int] | None,
 ) -> pd.DataFrame:
     """What an edit intends and what lands in the weights, one row a module.
 
     vector: tau in the selected layers. kept: what the transform left of it, before any rescaling.
-    edit: what is added. weights: the base's fp32 weights by module name. rank: of the projection.
+    edit: what is added. weights: the base's fp32 weights by module name. ranks: of the
+    projection, by layer; None for raw edits.
 
     Columns: energies are squared Frobenius norms. `energy_oracle` is the most that a projection of
     that rank could keep, `chance` the share that a random one keeps (both empty for raw edits).
@@ -90,9 +86,10 @@ def energy_record(
     rows = []
     for name, delta in edit.modules.items():
         weight, intended = weights[name], delta.dense().astype(np.float64)
+        rank = ranks[layer_of(name)] if ranks else None
         row = {
             "layer": layer_of(name),
-            "module": name.split(".", 3)[-1],
+            "module": part_of(name),
             "entries": weight.size,
             "energy_weight": float(np.sum(weight.astype(np.float64) ** 2)),
             "energy_vector": vector.modules[name].energy(),
@@ -129,39 +126,52 @@ def energy_summary(record: pd.DataFrame) -> dict[str, Any]:
     of the same rank keep. landed_energy and landed_cosine compare what the stored weights moved
     by with what was intended; unchanged is the share of entries that did not move.
     """
-    total = record.drop(columns="module").astype(float).sum()
+    total = record.drop(columns=["layer", "module"]).astype(float).sum()
+    is_projection = record["chance"].notna().any()
+    by_chance = (record["chance"] * record["energy_vector"]).astype(float).sum()
+
+    def share(part: float, whole: float) -> float | None:
+        """None where there is nothing to take a share of: the base, or alpha = 0."""
+        return float(part / whole) if whole > 0 else None
+
+    def root(value: float | None) -> float | None:
+        return None if value is None else float(np.sqrt(value))
+
+    retained = share(total["energy_kept"], total["energy_vector"])
     layers = sorted(set(record["layer"]))
-    empty, rank = record.empty, record["chance"].notna().any()
     summary = {
         "n_layers": len(layers),
         "layers": ",".join(map(str, layers)),
-        "energy_task_vector": total["energy_vector"],
-        "energy_edit": total["energy_edit"],
-        "energy_retained": None if empty else total["energy_kept"] / total["energy_vector"],
-        "norm_retained": None if empty else np.sqrt(total["energy_kept"] / total["energy_vector"]),
-        "chance": (record["chance"] * record["energy_vector"]).sum() / total["energy_vector"]
-        if rank
-        else None,
-        "oracle": total["energy_oracle"] / total["energy_vector"] if rank else None,
-        "relative_norm": None if empty else np.sqrt(total["energy_edit"] / total["energy_weight"]),
+        "energy_task_vector": float(total["energy_vector"]),
+        "energy_edit": float(total["energy_edit"]),
+        "energy_retained": retained,
+        "norm_retained": root(retained),
+        "chance": share(by_chance, total["energy_vector"]) if is_projection else None,
+        "oracle": share(total["energy_oracle"], total["energy_vector"]) if is_projection else None,
+        "relative_norm": root(share(total["energy_edit"], total["energy_weight"])),
     }
     for kind in ("fp32", "bf16"):
-        size = np.sqrt(total[f"landed_{kind}"] * total["energy_edit"])
+        landed, intended = total[f"landed_{kind}"], total["energy_edit"]
         summary |= {
-            f"landed_energy_{kind}": None if empty else total[f"landed_{kind}"] / total["energy_edit"],
-            f"landed_cosine_{kind}": None if empty else total[f"inner_{kind}"] / size,
-            f"unchanged_{kind}": None if empty else total[f"unchanged_{kind}"] / total["entries"],
+            f"landed_energy_{kind}": share(landed, intended),
+            f"landed_cosine_{kind}": share(total[f"inner_{kind}"], np.sqrt(landed * intended)),
+            f"unchanged_{kind}": share(total[f"unchanged_{kind}"], total["entries"]),
         }
     return summary
 
 
 def read_weights(model: str | Path, modules: list[str]) -> dict[str, np.ndarray]:
-    """The base's fp32 weights of some modules."""
+    """The base's weights of some modules, fp32 by module name; nothing else is read.
+
+    Raises ValueError when the model lacks one.
+    """
     wanted = {f"{name}.weight": name for name in modules}
     found = {}
     for path in sorted(Path(model).glob("*.safetensors")):
-        tensors, _ = read_tensors(path)
-        found |= {wanted[key]: tensor for key, tensor in tensors.items() if key in wanted}
+        tensors, _ = read_tensors(path, wanted)
+        found |= {wanted[key]: tensor.astype(np.float32) for key, tensor in tensors.items()}
+    if missing := [name for name in modules if name not in found]:
+        raise ValueError(f"{model}: no weight {missing[0]}.weight")
     return found
 
 
@@ -169,7 +179,10 @@ def save_adapter(folder: Path, edit: TaskVector, base_model: str) -> None:
     """Write an edit as a PEFT adapter folder (adapter_config.json, adapter_model.safetensors).
 
     All modules must share one rank and one scale, as those of one LoRA do. base_model: path or hub
-    id for `base_model_name_or_path`.
+    id for `base_model_name_or_path`. The empty edit becomes an adapter without modules, which we
+    read as the base and PEFT declines to load.
+
+    Raises ValueError when ranks or scales differ.
     """
     shapes = {(delta.A.shape[0], delta.scale) for delta in edit.modules.values()} or {(1, 1.0)}
     if len(shapes) > 1:
@@ -177,8 +190,8 @@ def save_adapter(folder: Path, edit: TaskVector, base_model: str) -> None:
     rank, scale = shapes.pop()
     tensors = {}
     for name, delta in edit.modules.items():
-        tensors[f"{PEFT_PREFIX}{name}.lora_A.weight"] = np.ascontiguousarray(delta.A)
-        tensors[f"{PEFT_PREFIX}{name}.lora_B.weight"] = np.ascontiguousarray(delta.B)
+        tensors[factor_key(name, "A")] = np.ascontiguousarray(delta.A)
+        tensors[factor_key(name, "B")] = np.ascontiguousarray(delta.B)
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",

@@ -12,7 +12,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -40,6 +40,9 @@ class CountingHFLM(HFLM):
     """lm-eval's Hugging Face model, which also remembers how long each completion was.
 
     lm-eval keeps no token counts, and counting the tokens of a decoded text again is inexact.
+
+    lengths: (tokens, whether the cap cut them off) by the prompt's tokens. What follows the end
+    token or the stop sequence is not counted: whether it is generated depends on the batch.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -53,22 +56,28 @@ class CountingHFLM(HFLM):
 
     def _model_generate(self, context: torch.Tensor, **settings: Any) -> torch.Tensor:
         output = super()._model_generate(context, **settings)
-        pad, width = self.tokenizer.pad_token_id, context.shape[1]
-        cap = settings["max_length"] - width
-        ends = torch.tensor([self.tokenizer.eos_token_id, pad])
-        for prompt_ids, new in zip(context.tolist(), output[:, width:], strict=True):
-            stopped = torch.isin(new, ends).nonzero()
-            n_tokens = int(stopped[0]) if len(stopped) else len(new)
+        width, pad = context.shape[1], self.tokenizer.pad_token_id
+        for prompt_ids, new in zip(context.tolist(), output[:, width:].tolist(), strict=True):
             key = tuple(token for token in prompt_ids if token != pad)
-            self.lengths[key] = (n_tokens, not len(stopped) and len(new) >= cap)
+            n_tokens, ended = self._count(new)
+            self.lengths[key] = (n_tokens, not ended and n_tokens == settings["max_length"] - width)
         return output
 
+    def _count(self, new: list[int]) -> tuple[int, bool]:
+        """Tokens before the end token or up to the stop sequence, and whether there was one."""
+        ends = (self.tokenizer.eos_token_id, self.tokenizer.pad_token_id)
+        n_tokens = next((at for at, token in enumerate(new) if token in ends), len(new))
+        if _STOP not in self.tokenizer.decode(new[:n_tokens]):
+            return n_tokens, n_tokens < len(new)
+        counts = range(1, n_tokens + 1)
+        return next(n for n in counts if _STOP in self.tokenizer.decode(new[:n])), True
+
     def length(self, text: str) -> tuple[int, bool]:
-        """Tokens generated for a prompt (without the end token), and whether they hit the cap."""
+        """Tokens generated for a prompt (without the end token), and whether the cap cut them."""
         return self.lengths[tuple(self.tok_encode(text))]
 
 
-@lru_cache(maxsize=None)
+@cache
 def math_verify(solution: str, answer: str) -> tuple[int, int]:
     """(correct, parsed) as 0 or 1, scored as lm-eval's minerva_math does.
 
@@ -120,15 +129,26 @@ class Evaluator:
         batch_size: int,
         max_gen_toks: int,
     ) -> None:
-        """problems: records by subject. batch_size is fixed, since it can change greedy answers."""
+        """problems: records by subject. batch_size is fixed, since it can change greedy answers.
+
+        Raises ValueError when a prompt leaves less room than max_gen_toks: lm-eval would cut it.
+        """
         self.model = model
+        max_length = model.config.get_text_config().max_position_embeddings
         self.settings = {"batch_size": batch_size, "max_gen_toks": max_gen_toks}
         self._lm = CountingHFLM(
             pretrained=model,
             tokenizer=tokenizer,
             batch_size=batch_size,
-            max_length=model.config.get_text_config().max_position_embeddings,
+            max_length=max_length,
         )
+        prompts = [prompt(record["problem"]) for part in problems.values() for record in part]
+        longest = max(len(self._lm.tok_encode(text)) for text in prompts)
+        if longest + max_gen_toks > max_length:
+            raise ValueError(
+                f"evaluation.max_gen_toks: {max_gen_toks} tokens after a prompt of {longest} are "
+                f"more than the model's {max_length}"
+            )
         manager = TaskManager(include_defaults=False)
         self._tasks = manager.load(
             [minerva_task(subject, part, max_gen_toks) for subject, part in problems.items()]
@@ -177,25 +197,30 @@ def edited(model: PreTrainedModel, edit: TaskVector) -> Iterator[PreTrainedModel
     that nothing drifts over many edits. fp32 models only: in bf16 a part of the edit would be
     rounded away.
 
-    Raises ValueError when a module of the edit is not a weight of the model.
+    Raises ValueError when a module of the edit is not an fp32 weight of the model, of its shape.
     """
-    weights = dict(model.named_parameters())
-    missing = [name for name in edit.modules if f"{name}.weight" not in weights]
-    if missing:
-        raise ValueError(f"edit: {len(missing)} modules match no weight of the model: {missing[0]}")
-    pristine = {name: weights[f"{name}.weight"].detach().clone() for name in edit.modules}
+    parameters = dict(model.named_parameters())
+    for name, delta in edit.modules.items():
+        weight, shape = parameters.get(f"{name}.weight"), (len(delta.B), delta.A.shape[1])
+        if weight is None:
+            raise ValueError(f"edit: {name} matches no weight of the model")
+        if weight.dtype != torch.float32 or tuple(weight.shape) != shape:
+            raise ValueError(
+                f"edit: {name} is {weight.dtype} {tuple(weight.shape)}, "
+                f"expected torch.float32 {shape}"
+            )
+    weights = {name: parameters[f"{name}.weight"] for name in edit.modules}
+    pristine = {name: weight.detach().clone() for name, weight in weights.items()}
     try:
         with torch.no_grad():
             for name, delta in edit.modules.items():
-                if pristine[name].dtype != torch.float32:
-                    raise ValueError(f"{name} is {pristine[name].dtype}, expected torch.float32")
-                changed = edited_weight(pristine[name].numpy(), delta)
-                weights[f"{name}.weight"].copy_(torch.from_numpy(changed))
+                changed = edited_weight(pristine[name].cpu().numpy(), delta)
+                weights[name].copy_(torch.from_numpy(changed))
         yield model
     finally:
         with torch.no_grad():
             for name, values in pristine.items():
-                weights[f"{name}.weight"].copy_(values)
+                weights[name].copy_(values)
 
 
 _VERSIONS = ("lm_eval", "math_verify", "torch", "transformers")
@@ -203,4 +228,6 @@ _VERSIONS = ("lm_eval", "math_verify", "torch", "transformers")
 
 def _named(value: Any) -> str:
     """A function in lm-eval's configuration, by name instead of by address."""
+    if not callable(value):
+        raise TypeError(f"lm-eval's results hold a {type(value).__name__}: {value!r}")
     return getattr(value, "__qualname__", type(value).__name__)

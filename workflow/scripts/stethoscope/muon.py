@@ -1,7 +1,8 @@
 """Muon, the optimizer of a grown model's weight matrices, for many small matrices.
 
 Computes what `torch.optim.Muon` does, number for number, but on stacks of matrices of one shape:
-a small model has dozens of small matrices, and one at a time costs more in calls than in arithmetic.
+a small model has dozens of small matrices, and one at a time they cost more in calls than in
+arithmetic.
 """
 
 from collections.abc import Iterable

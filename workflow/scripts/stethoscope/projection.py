@@ -20,9 +20,13 @@ def orthonormal_basis(directions: np.ndarray, tolerance: float = 1e-6) -> np.nda
     directions: (count, d), one decoder row each; they need not be independent. Returns (d, k) in
     fp64, k <= count; directions whose singular value is below tolerance times the largest count
     as dependent.
+
+    Raises ValueError when a direction is zero or not finite.
     """
-    unit = directions.astype(np.float64)
-    unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
+    norms = np.linalg.norm(directions.astype(np.float64), axis=1, keepdims=True)
+    if not (norms > 0).all() or not np.isfinite(norms).all():
+        raise ValueError("projection: a decoder direction is zero or not finite")
+    unit = directions.astype(np.float64) / norms
     left, values, _ = np.linalg.svd(unit.T, full_matrices=False)
     return left[:, values > tolerance * values[0]]
 

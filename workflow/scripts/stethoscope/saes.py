@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
 
 from stethoscope.provenance import read_json
+from stethoscope.tensors import open_tensors
 
 _WEIGHTS = "sae_weights.safetensors"
 
@@ -42,7 +42,7 @@ def load_encoder(folder: str | Path) -> Encoder:
     for key, known in (("architecture", "jumprelu"), ("normalize_activations", "none")):
         if config.get(key) != known:
             raise ValueError(f"{folder}/cfg.json: {key} is {config.get(key)!r}, expected '{known}'")
-    with safe_open(str(folder / _WEIGHTS), framework="numpy") as file:
+    with open_tensors(folder / _WEIGHTS) as file:
         w_enc, b_enc = file.get_tensor("W_enc"), file.get_tensor("b_enc")
         threshold = file.get_tensor("threshold")
         if config.get("apply_b_dec_to_input", True):
@@ -55,5 +55,5 @@ def decoder_directions(folder: str | Path, features: list[int]) -> np.ndarray:
 
     The paper calls features columns of W_dec; SAE files hold them as rows.
     """
-    with safe_open(str(Path(folder) / _WEIGHTS), framework="numpy") as file:
+    with open_tensors(Path(folder) / _WEIGHTS) as file:
         return file.get_tensor("W_dec")[features]

@@ -82,4 +82,3 @@ SELECTORS: Mapping[str, Callable[..., list[int]]] = {
 def select(by: str, n_layers: int, **settings: Any) -> list[int]:
     """The layers that a selector picks."""
     return SELECTORS[by](n_layers, **settings)
-

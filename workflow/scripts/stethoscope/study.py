@@ -273,5 +273,8 @@ def _broken_references(study: Mapping) -> Iterator[str]:
                 yield from known(f"{place}.projection.sae", sae, list(study["saes"]))
     for subject in study["evaluation"]["choose_alpha_on"]:
         yield from known("evaluation.choose_alpha_on", subject, subjects)
+    concrete = [edit for family in families(study) for edit in edit_names(study, family)]
+    for reference in study["statistics"]["references"]:
+        yield from known("statistics.references", reference, concrete)
     if all(edit["role"] != "ours" for edit in study["edits"].values()):
         yield "edits: none has the role 'ours', the edit that the others are compared with"

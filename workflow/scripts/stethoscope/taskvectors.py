@@ -13,16 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from stethoscope.provenance import MANIFEST, folder_digest, read_json
+from stethoscope.tensors import open_tensors, read_tensors
 
 PEFT_PREFIX = "base_model.model."
 _FACTOR = re.compile(re.escape(PEFT_PREFIX) + r"(?P<module>.+)\.lora_(?P<part>[AB])\.weight")
-_REFUSED = {
+_LAYER = re.compile(r"(?:^|\.)layers\.(?P<layer>\d+)\.(?P<part>.+)")
+# What a plain LoRA says, by key of adapter_config.json; anything else is not just scale * B @ A.
+_PLAIN = {
     "use_dora": (False, None),
     "use_rslora": (False, None),
+    "use_qalora": (False, None),
+    "alora_invocation_tokens": (None,),
+    "init_lora_weights": (True, False, None, "gaussian", "eva", "orthogonal"),  # base untouched
     "bias": ("none", None),
     "modules_to_save": (None, []),
     "rank_pattern": ({}, None),
@@ -86,7 +91,7 @@ class TaskVector:
             tensors[f"{name}.scale"] = np.array(delta.scale, dtype=np.float64)
         about = {
             "base": self.base,
-            "modules": sorted({name.split(".", 3)[-1] for name in self.modules}),
+            "modules": sorted({part_of(name) for name in self.modules}),
             "layers": sorted({layer_of(name) for name in self.modules}),
         }
         # One key, since safetensors writes several in an order that changes from run to run.
@@ -99,42 +104,33 @@ class TaskVector:
         if "task_vector" not in metadata:
             raise ValueError(f"{path}: not a task vector (no task_vector entry in its metadata)")
         names = sorted(key.removesuffix(".lora_A") for key in tensors if key.endswith(".lora_A"))
-        modules = {
-            name: LowRank(
-                tensors[f"{name}.lora_A"], tensors[f"{name}.lora_B"], float(tensors[f"{name}.scale"])
-            )
-            for name in names
-        }
+        modules = {}
+        for name in names:
+            a, b, scale = (tensors[f"{name}.{kind}"] for kind in ("lora_A", "lora_B", "scale"))
+            modules[name] = LowRank(a, b, float(scale))
         return cls(modules, json.loads(metadata["task_vector"])["base"])
 
 
 def layer_of(module: str) -> int:
     """Number of the decoder layer that a module belongs to."""
-    match = re.search(r"(?:^|\.)layers\.(\d+)\.", module)
-    if match is None or "vision" in module:
-        raise ValueError(f"module '{module}' is not in a decoder layer")
-    return int(match.group(1))
+    return int(_in_layer(module)["layer"])
 
 
-def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Tensors and metadata of a safetensors file; errors name the file, values must be finite."""
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path}: not a readable safetensors file: {error}") from None
-    for key, tensor in tensors.items():
-        if not np.isfinite(tensor).all():
-            raise ValueError(f"{path}: {key} holds a value that is not finite")
-    return tensors, metadata
+def part_of(module: str) -> str:
+    """What a module is within its decoder layer, such as self_attn.q_proj."""
+    return _in_layer(module)["part"]
+
+
+def factor_key(module: str, part: str) -> str:
+    """PEFT's key of one factor of a module's difference."""
+    return f"{PEFT_PREFIX}{module}.lora_{part}.weight"
 
 
 def weight_shapes(model: str | Path) -> dict[str, tuple[int, ...]]:
     """Shape of each weight of a model folder, read from the headers of its safetensors files."""
     shapes: dict[str, tuple[int, ...]] = {}
     for path in sorted(Path(model).glob("*.safetensors")):
-        with safe_open(str(path), framework="numpy") as file:
+        with open_tensors(path) as file:
             shapes |= {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
     if not shapes:
         raise ValueError(f"{model}: no safetensors files of a model")
@@ -150,19 +146,28 @@ def read_adapter(folder: str | Path) -> TaskVector:
     config_file = Path(folder) / "adapter_config.json"
     weights = Path(folder) / "adapter_model.safetensors"
     config = read_json(config_file)
-    for key, allowed in _REFUSED.items():
+    for key, allowed in _PLAIN.items():
         if key in config and config[key] not in allowed:
             raise ValueError(f"{config_file}: {key}: {config[key]!r} is not a plain LoRA")
+    for key in ("r", "lora_alpha"):
+        if not isinstance(config.get(key), int | float) or config[key] <= 0:
+            raise ValueError(f"{config_file}: {key}: {config.get(key)!r} is not above zero")
     tensors, metadata = read_tensors(weights)
-    scale = config["lora_alpha"] / config["r"]
     modules = {}
     for key in sorted(tensors):
         match = _FACTOR.fullmatch(key)
-        partner = key.replace(".lora_A.", ".lora_B.")
-        if match is None or partner not in tensors:
+        if match is None or not {factor_key(match["module"], part) for part in "AB"} <= set(
+            tensors
+        ):
             raise ValueError(f"{weights}: '{key}' is not one of a pair ...lora_A.weight, lora_B")
         if match["part"] == "A":
-            modules[match["module"]] = LowRank(tensors[key], tensors[partner], scale)
+            a, b = (tensors[factor_key(match["module"], part)].astype(np.float32) for part in "AB")
+            if not a.shape[0] == b.shape[1] == config["r"]:
+                raise ValueError(
+                    f"{weights}: {match['module']} is {b.shape} @ {a.shape}, "
+                    f"adapter_config.json says r = {config['r']}"
+                )
+            modules[match["module"]] = LowRank(a, b, config["lora_alpha"] / config["r"])
     return TaskVector(modules, metadata.get("base", ""))
 
 
@@ -189,10 +194,10 @@ def check_fits(vector: TaskVector, model: str | Path, source: str | Path) -> Non
     shapes = weight_shapes(model)
     unmatched = [name for name in vector.modules if f"{name}.weight" not in shapes]
     if unmatched:
+        spelled = next((key for key in sorted(shapes) if "layers." in key), min(shapes))
         raise ValueError(
             f"{source}: {len(unmatched)} of {len(vector.modules)} modules match no weight of "
-            f"{model}, first '{unmatched[0]}' (the base spells its keys "
-            f"'{next(key for key in sorted(shapes) if 'layers.' in key)}')"
+            f"{model}, first '{unmatched[0]}' (the base spells its keys '{spelled}')"
         )
     for name, delta in vector.modules.items():
         found = (delta.B.shape[0], delta.A.shape[1])
@@ -223,3 +228,9 @@ def combine(vectors: Mapping[str, TaskVector], weights: Mapping[str, float]) -> 
         modules[module] = LowRank(np.concatenate([d.A for d in deltas]), stacked_b)
     return TaskVector(modules, vectors[next(iter(weights))].base)
 
+
+def _in_layer(module: str) -> re.Match[str]:
+    match = _LAYER.search(module)
+    if match is None or "vision" in module:
+        raise ValueError(f"module '{module}' is not in a decoder layer")
+    return match

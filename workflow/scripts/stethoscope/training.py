@@ -2,7 +2,8 @@
 
 One loop serves both. Batches hold problems of similar length, padded on the right and never packed,
 so that causal attention needs no mask; the loss counts solution tokens fully and prompt tokens by a
-set weight. The same seed and data give the same weights, byte for byte, on one kind of CPU.
+set weight. The same seed and data give the same weights, byte for byte, on one kind of CPU with one
+number of threads.
 """
 
 from __future__ import annotations

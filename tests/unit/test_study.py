@@ -1,0 +1,233 @@
+"""A study is checked before anything runs; what is wrong is one line that says what is allowed."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stethoscope import study as studies
+
+CONFIG = Path(__file__).parents[2] / "config"
+SCHEMA = studies.load_yaml(CONFIG / "schemas/study.schema.yaml")
+
+
+@pytest.fixture
+def config():
+    return studies.load_yaml(CONFIG / "ci.yaml")
+
+
+def checked(config):
+    return studies.check(config, SCHEMA, "my.yaml")
+
+
+def complaint(config) -> str:
+    with pytest.raises(ValueError) as error:
+        checked(config)
+    message = str(error.value)
+    assert message.startswith("my.yaml: ") and "\n" not in message
+    return message.removeprefix("my.yaml: ")
+
+
+def put(config, place: str, value) -> dict:
+    """The configuration with one value replaced; '...' removes it."""
+    *path, last = place.split(".")
+    node = config
+    for part in path:
+        node = node[part]
+    if value is ...:
+        del node[last]
+    else:
+        node[last] = value
+    return config
+
+
+@pytest.mark.parametrize("name", ["ci", "demo"])
+def test_the_studies_of_this_repository_are_in_order(name):
+    config = studies.load_yaml(CONFIG / f"{name}.yaml")
+    assert checked(config)["study"]["name"] == name
+
+
+def test_checking_leaves_the_configuration_itself_alone(config):
+    before = copy.deepcopy(config)
+    checked(config)
+    assert config == before
+
+
+def test_a_checked_study_can_be_written_down_and_checked_again(config):
+    study = checked(config)
+    del study["assumptions"]
+    again = checked(study)
+    del again["assumptions"]
+    assert again == study
+
+
+def test_defaults_are_filled_in_wherever_the_schema_has_them(config):
+    del config["data"]["generate"]["families"]
+    study = checked(config)
+    assert study["data"]["generate"]["families"] == "all"
+    assert study["model"]["grow"]["architecture"]["sliding_window"] == 256
+    assert study["edits"]["full"]["transform"] == "raw"
+    assert study["edits"]["projected"]["projection"]["match_norm"] is False
+    assert study["data"]["generate"]["splits"]["test"]["except"] == {}  # inside a $ref
+    assert study["selections"]["sp"]["score"] == "sp"  # a setting of one selector only
+    assert "score" not in study["selections"]["all"]
+
+
+def test_a_given_value_beats_the_default(config):
+    put(config, "model.grow.architecture.sliding_window", 64)
+    put(config, "selections.sp.score", "sp_smooth")
+    study = checked(config)
+    assert study["model"]["grow"]["architecture"]["sliding_window"] == 64
+    assert study["selections"]["sp"]["score"] == "sp_smooth"
+
+
+@pytest.mark.parametrize(
+    "place, value, expected",
+    [
+        # unknown and missing keys
+        ("edits.sp.alpha", [1.0], ["edits.sp: unknown key 'alpha'", "did you mean 'alphas'?"]),
+        ("editz", {}, ["unknown key 'editz'", "did you mean 'edits'?"]),
+        ("7", 1, ["study: unknown key '7'"]),
+        ("selections.all.top", 1, ["selections.all: unknown key 'top'", "allowed: by"]),
+        ("evaluation", ..., ["study: 'evaluation' is missing"]),
+        ("saes.narrow.k", ..., ["saes.narrow: 'k' is missing"]),
+        ("selections.sp.by", ..., ["selections.sp: 'by' is missing"]),
+        ("selections.random.draws", ..., ["selections.random: 'draws' is missing"]),
+        # types
+        ("edits.sp.alphas", ["O.8"], ["edits.sp.alphas.0: 'O.8' is not a number", "mean 0.8?"]),
+        ("saes.narrow.train.lr", "4e-3", ["'4e-3' is not a number (did you mean 0.004?)"]),
+        ("specificity.epsilon", "small", ["specificity.epsilon: 'small' is not a number (epsilon"]),
+        ("seeds", [1.0], ["seeds.0: 1.0 is not a whole number"]),
+        ("seeds", 1, ["seeds: 1 is not a list"]),
+        ("seeds", [True], ["seeds.0: True is not a whole number"]),
+        ("study", None, ["study: None is not a mapping"]),
+        ("edits.projected.projection.match_norm", "yes", ["'yes' is not true or false"]),
+        # ranges and patterns
+        ("saes.narrow.features", 1, ["saes.narrow.features: 1 is less than", "minimum of 2"]),
+        ("specificity.epsilon", 0, ["specificity.epsilon: 0 is less than or equal to", "of 0"]),
+        ("specificity.smoothing_quantile", 1, ["quantile: 1 is greater than or equal to"]),
+        ("seeds", [], ["seeds: [] should be non-empty"]),
+        ("edits.sp.alphas", [1, 1.0], ["edits.sp.alphas: [1, 1.0] has non-unique elements"]),
+        ("study.name", "My study", ["study.name: 'My study' does not match", "letters, digits"]),
+        ("specificity.unit", "rew", ["'rew' is not allowed (did you mean 'raw'? allowed: mean_"]),
+        ("edits.sp.alphas", [float("nan")], ["edits.sp.alphas.0: nan is not a finite number"]),
+        ("edits.sp.alphas", [float("inf")], ["edits.sp.alphas.0: inf is greater than", "100"]),
+        ("saes.narrow.train.lr", float("inf"), ["saes.narrow.train.lr: inf is not a finite"]),
+        # references to what no section defines
+        ("study.target", "number_teory", ["study.target: 'number_teory'", "'number_theory'?"]),
+        ("edits.sp.selection", "spp", ["edits.sp.selection: 'spp' is not defined", "'sp'?"]),
+        ("edits.sp.vectors", {"v3": 1}, ["edits.sp.vectors: 'v3' is not defined", "allowed: v2"]),
+        ("selections.sp.sae", "wide", ["selections.sp.sae: 'wide' is not", "allowed: narrow"]),
+        ("edits.projected.projection.sae", "wide", ["edits.projected.projection.sae: 'wide'"]),
+        ("selections.random.like", "x", ["selections.random.like: 'x'", "allowed: all, sp"]),
+        ("selections.random.like", "random", ["selections.random.like: 'random'"]),
+        ("selections.sp.subject", "maths", ["selections.sp.subject: 'maths' is not allowed"]),
+        ("evaluation.choose_alpha_on", ["x"], ["evaluation.choose_alpha_on.0: 'x' is not allowed"]),
+        ("statistics.references", ["random"], ["statistics.references: 'random'", "random-1"]),
+        # sizes and combinations that cannot be
+        ("selections.sp.top", 5, ["selections.sp.top: 5 of a model with 4 layers"]),
+        ("selections.sp.at_least", 4.0, ["selections.sp: needs exactly one of at_least, top"]),
+        ("selections.sp.top", ..., ["selections.sp: needs exactly one of at_least, top"]),
+        ("selections.all", {"by": "range", "first": 2, "last": 4}, ["last: layer 4 of a model"]),
+        ("selections.all", {"by": "range", "first": 2, "last": 1}, ["first 2 is after last 1"]),
+        ("edits.projected.projection", ..., ["edits.projected.projection: is missing"]),
+        ("edits.base", {"label": "", "role": "other", "vectors": {"v2": 1}, "selection": "all",
+                        "alphas": [1]}, ["edits.base: 'base' is the empty edit"]),
+        ("edits.sp.role", "other", ["edits: none has the role 'ours'"]),
+        # assumptions
+        ("specificity.epsilon", {"value": 1, "assumed": True}, ["specificity.epsilon: an assumed"]),
+        ("specificity.epsilon", {"value": 1, "assumed": True, "reason": " "}, ["epsilon.reason"]),
+        ("specificity.epsilon", {"value": 1, "assumed": False, "reason": "x"}, ["assumed: true"]),
+        ("specificity.epsilon", {"value": 0, "assumed": True, "reason": "x"}, ["epsilon: 0 is le"]),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line_that_names_the_key_and_what_is_allowed(
+    config, place, value, expected
+):
+    message = complaint(put(config, place, value))
+    for part in expected:
+        assert part in message
+
+
+def test_subjects_outside_the_study_are_named_where_they_are_used(config):
+    config["subjects"] = ["number_theory", "algebra"]
+    put(config, "selections.sp.subject", "geometry")
+    expected = "selections.sp.subject: 'geometry' is not defined (allowed: algebra, number_theory)"
+    assert complaint(config) == expected
+
+
+def test_assumed_values_are_unwrapped_and_listed_with_their_reasons(config):
+    put(config, "specificity.epsilon", {"value": 0.5, "assumed": True, "reason": "not stated"})
+    study = checked(config)
+    assert study["specificity"]["epsilon"] == 0.5
+    assert study["assumptions"] == [
+        {"key": "specificity.epsilon", "value": 0.5, "reason": "not stated"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("study:\n  name: a\n  name: b\n", "my.yaml: key 'name' stands twice, in lines 2 and 3"),
+        ("study:\n\tname: a\n", r"my.yaml:2: not YAML: found character '\t'"),
+        ("study: {name: a\nseeds: [1]\n", "my.yaml:2: not YAML: "),
+        ("study: 'a\n", "not YAML: found unexpected end of stream"),
+        ("study: \x00\n", "my.yaml: not YAML: unacceptable character"),
+        ("a: !!python/object/apply:os.getcwd []\n", "my.yaml:1: not YAML: could not determine"),
+        ("a: 1\n[b]: 2\n", "my.yaml: line 2: a key must be text, found ['b']"),
+        ("", "my.yaml: expected a mapping of sections, found NoneType"),
+        ("- a\n", "my.yaml: expected a mapping of sections, found list"),
+    ],
+)
+def test_broken_yaml_is_one_line_with_the_place(tmp_path, text, expected):
+    path = tmp_path / "my.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError) as error:
+        studies.load_yaml(path)
+    assert expected in str(error.value) and "\n" not in str(error.value)
+
+
+def test_yaml_is_read_as_yaml_says(tmp_path):
+    text = "a: {b: [1, 2.5, text], c: null}\nd: &x {e: 1}\nf: *x\n"
+    (tmp_path / "my.yaml").write_text(text)
+    assert studies.load_yaml(tmp_path / "my.yaml") == yaml.safe_load(text)
+
+
+def test_an_edit_with_a_random_selection_stands_for_one_edit_a_draw(config):
+    study = checked(config)
+    assert studies.families(study) == [
+        "base", "full", "sp", "random", "projected", "projected_matched",
+    ]  # fmt: skip
+    assert studies.edit_names(study, "random") == ["random-1", "random-2"]
+    assert studies.edit_names(study, "sp") == ["sp"]
+    assert studies.edit_names(study, "base") == ["base"]
+    assert studies.selection_names(study, "random") == ["random-1", "random-2"]
+    assert studies.selection_names(study, "all") == ["all"]
+
+
+def test_the_draw_of_an_edit_is_the_draw_of_its_selection(config):
+    edit = {**config["edits"]["random"], "label": "Projected on random layers", "role": "other"}
+    config["edits"]["elsewhere"] = edit
+    study = checked(config)
+    assert studies.selection_of(study, "elsewhere-2") == "random-2"
+    assert studies.selection_of(study, "random-1") == "random-1"
+    assert studies.selection_of(study, "projected") == "sp"
+    assert studies.family_of(study, "elsewhere-2") == "elsewhere"
+    assert studies.family_of(study, "base") == "base"
+
+
+def test_alphas_are_numbers_and_the_base_has_the_one_value_zero(config):
+    study = checked(put(config, "edits.sp.alphas", [1, 0.8, -2]))
+    assert studies.alphas(study, "sp") == [1.0, 0.8, -2.0]
+    assert studies.alphas(study, "base") == [0.0]
+
+
+def test_an_alpha_has_one_spelling():
+    assert [studies.alpha_name(alpha) for alpha in (1, 0.80, 0.0, -2)] == [
+        "1.0", "0.8", "0.0", "-2.0",
+    ]  # fmt: skip
+
+
+def test_the_number_of_layers_is_that_of_the_grown_model(config):
+    assert studies.layer_count(checked(config)) == 4
