@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from stethoscope.comparisons import choose_alpha
 from stethoscope.jobs import job
 from stethoscope.provenance import read_json, read_jsonl, write_json
-from stethoscope.statistics import choose_alpha
 
 with job(snakemake) as progress:
     source = Path(snakemake.input[0])

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from stethoscope.comparisons import accuracy, comparisons
 from stethoscope.jobs import job
 from stethoscope.provenance import atomic_path, read_json, read_jsonl
-from stethoscope.statistics import accuracy, comparisons
 
 with job(snakemake) as progress:
     subjects, target = snakemake.params.subjects, snakemake.params.target

@@ -29,7 +29,7 @@ from stethoscope.cells import (
 )
 from stethoscope.data import SUBJECTS
 
-# Spelled as in stethoscope.statistics, which is not imported: it needs scipy, a page does not.
+# Spelled as in stethoscope.comparisons, which is not imported: it needs scipy, a page does not.
 POOLED, ALL, OTHERS = "pooled", "all", "others"
 SIGNIFICANT = 0.05  # the paper's level (section 4)
 DRAWS_FOR_RANK = 19  # from here on 1 / (draws + 1) reaches .05
