@@ -15,6 +15,8 @@ import torch
 from sae_lens import SAE, BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig, SAETrainer
 from sae_lens.config import LoggingConfig, SAETrainerConfig
 
+from stethoscope.provenance import read_json, write_json
+
 
 @dataclass(frozen=True)
 class SaeSettings:
@@ -63,6 +65,8 @@ def train_sae(stream: torch.Tensor, settings: SaeSettings, seed: int, folder: Pa
     )
     SAETrainer(cfg=trainer, sae=sae, data_provider=_batches(stream, settings, seed)).fit()
     sae.save_inference_model(str(folder))
+    # sae-lens writes its keys in the order of a set, another one in each process.
+    write_json(folder / "cfg.json", read_json(folder / "cfg.json"))
 
 
 def sae_quality(folder: Path, stream: torch.Tensor) -> dict[str, float]:
