@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from stethoscope import study as studies
+from stethoscope.selection import SCORES, SELECTORS
 
 CONFIG = Path(__file__).parents[2] / "config"
 SCHEMA = studies.load_yaml(CONFIG / "schemas/study.schema.yaml")
@@ -42,10 +43,25 @@ def put(config, place: str, value) -> dict:
     return config
 
 
-@pytest.mark.parametrize("name", ["ci", "demo"])
+@pytest.mark.parametrize("name", ["ci", "demo", "full"])
 def test_the_studies_of_this_repository_are_in_order(name):
     config = studies.load_yaml(CONFIG / f"{name}.yaml")
     assert checked(config)["study"]["name"] == name
+
+
+def test_the_full_study_is_the_demo_with_more_selections_and_edits():
+    demo, full = (checked(studies.load_yaml(CONFIG / f"{name}.yaml")) for name in ("demo", "full"))
+    for section in ("seeds", "model", "data", "subjects", "specificity", "evaluation"):
+        assert full[section] == demo[section]
+    for section, names in (("saes", ["narrow"]), ("vectors", ["v2"]), ("edits", demo["edits"])):
+        for name in names:
+            assert full[section][name] == demo[section][name]
+    assert len(studies.edit_names(full, "random")) == 20
+
+
+def test_every_selector_is_in_the_schema_and_in_the_library():
+    named = SCHEMA["properties"]["selections"]["additionalProperties"]["properties"]["by"]["enum"]
+    assert named == [*SELECTORS, *SCORES]
 
 
 def test_checking_leaves_the_configuration_itself_alone(config):

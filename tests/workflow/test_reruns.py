@@ -29,7 +29,11 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
         ("training", {"grow_model", "train_adapter"}),
         ("sae_training", {"train_saes"}),
         ("selection", {"select_layers"}),
-        ("specificity", {"train_saes", "sum_activations", "score_specificity"}),
+        (
+            "specificity",
+            {"train_saes", "sum_activations", "score_specificity", "select_layers"},
+        ),
+        ("bench", {"summarize_selections"}),
         ("published", {"recompute_published"}),
         ("comparisons", {"choose_alpha", "compare_edits"}),
         ("statistics", {"choose_alpha", "compare_edits", "recompute_published", "draw_figures"}),

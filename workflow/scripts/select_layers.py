@@ -9,14 +9,13 @@ from stethoscope.jobs import job
 from stethoscope.provenance import read_json, write_json
 from stethoscope.selection import select_and_score
 from stethoscope.specificity import ProblemSums
-from stethoscope.study import selections_named
 from stethoscope.taskvectors import TaskVector
 
 with job(snakemake) as progress:
     described, inputs = snakemake.params.settings, snakemake.input
     # What a setting names is handed to the selector under the name of the setting.
     settings = {key: value for key, value in described.items() if key not in ("sae", "subject")}
-    for key in selections_named(described):
+    for key in [key for key in ("like", "of", "minus", "within") if key in inputs.keys()]:
         layers = [read_json(path)["layers"] for path in inputs[key]]
         settings[key] = layers if isinstance(described[key], list) else layers[0]
     if isinstance(settings.get("within"), dict):
