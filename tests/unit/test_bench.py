@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from stethoscope import verdicts
 from stethoscope.bench import layers_table, selectors_table
-from stethoscope.bench_table import bench, bench_table, rank
+from stethoscope.bench_table import bench, bench_table, rank, same_layers
 from stethoscope.facts import Report, load_sources
 from stethoscope.findings import findings
 from stethoscope.tables import methods
@@ -109,6 +109,16 @@ def test_the_table_shows_each_selector_with_layers_correlations_and_rank(tmp_pat
     assert rows["Random layers"][1] == "5 draws; mean, lowest–highest"
 
 
+def test_draws_of_another_number_of_layers_rank_nothing(tmp_path):
+    report = make(tmp_path)
+    for row in report.source("selectors").rows:
+        if row["by"] == "random":
+            row["n_layers"] = "2"
+    found, table = bench(report), bench_table(report)
+    assert found.twins == () and [len(edits) for edits in found.unequal] == [1, 5, 1]
+    assert {sum(td.span for td in row.cells) for row in table.body} == {13}
+
+
 def text(td) -> str:
     """What a reader sees of a table cell."""
     return re.sub(r"<[^>]*>", "", "".join(map(str, td.parts)))
@@ -142,6 +152,15 @@ def test_the_finding_on_other_selectors_follows_from_their_intervals(tmp_path, g
     found = {finding.key: finding for finding in findings(report)}
     assert found["ours-selectors"].answer.startswith(answer)
     assert "ours-scaled" in found
+
+
+@pytest.mark.parametrize(("shared", "count"), [(["3", "3"], 1), (["3", "2"], 0)])
+def test_selectors_that_picked_the_same_layers_in_every_seed_are_counted(tmp_path, shared, count):
+    report = make(tmp_path, seeds=(1, 2))
+    table = report.source("selectors")
+    for row, value in zip(table.find(selection="norm"), shared, strict=True):
+        table.rows[row]["shared_with_ours"] = value
+    assert same_layers(report, bench(report).rivals).value == count
 
 
 def test_a_study_without_other_raw_edits_has_no_bench(tmp_path):

@@ -66,4 +66,4 @@ def _spearman(first: Sequence[float] | None, second: Sequence[float] | None) -> 
     if not first or not second or min(len(set(first)), len(set(second))) < 2:
         return None
     ranks = [pd.Series(list(values)).rank().to_numpy() for values in (first, second)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    return round(float(np.corrcoef(*ranks)[0, 1]), 12)  # no digits of rounding noise

@@ -75,7 +75,7 @@ def bench_table(report: Report) -> Table | None:
             + tuple(Td(_family(draws[0]), "group", 2) for draws in found.twins)
         ),
         Row(
-            (Td("which", "left"), Td("shared with ours"), Td("SP"), Td("depth"))
+            (Td("which", "left"), Td("shared"), Td("SP"), Td("depth"))
             + (Td("accuracy"), Td("from base"), Td("95 % interval")) * 2
             + (Td("difference"), Td("95 % interval"))
             + (Td("as good"), Td("rank p")) * len(found.twins)
@@ -104,6 +104,23 @@ def rank(report: Report, edit: Edit, draws: Sequence[Edit]) -> tuple[Cell, Cell]
     )
     p = report.cells.derived("rank p", lambda v: verdicts.rank_p(v[0], v[1:]), values, FIXED3)
     return count, p
+
+
+def same_layers(report: Report, edits: Sequence[Edit]) -> Cell:
+    """How many of some edits change the very layers that ours changes, in every seed."""
+    table, parents = report.source("selectors"), []
+    for edit in edits:
+        for seed in report.seeds:
+            row = table.only(**_selected(report, edit, seed))
+            parents.append(report.cells.number(table, row, "shared_with_ours", INTEGER))
+            parents.append(report.cells.number(table, row, "n_layers", INTEGER))
+    width = 2 * len(report.seeds)
+
+    def count(v: Sequence[float]) -> int:
+        groups = (v[start : start + width] for start in range(0, len(v), width))
+        return sum(group[0::2] == group[1::2] for group in groups)
+
+    return report.cells.derived("selections that ours shares whole", count, parents, INTEGER)
 
 
 def _row(report: Report, found: Bench, edit: Edit, css: str = "") -> Row:

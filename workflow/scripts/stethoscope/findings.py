@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from stethoscope import verdicts
-from stethoscope.bench_table import bench
+from stethoscope.bench_table import bench, same_layers
 from stethoscope.cells import EMPTY, FIXED1, FIXED3, INTEGER, PERCENT2, Cell
 from stethoscope.facts import DRAWS_FOR_RANK, OTHERS, Edit, Paired, Report
 from stethoscope.tables import methods
@@ -139,6 +139,7 @@ def _against_rivals(report: Report, ours: Edit, rivals: Sequence[Edit]) -> verdi
         edit=ours.title,
         scope=report.target_name,
         total=report.cells.derived("number of selectors", len, differences, INTEGER),
+        same=same_layers(report, rivals),
         above=count(verdicts.ABOVE),
         below=count(verdicts.BELOW),
         higher=report.cells.derived(

@@ -122,9 +122,9 @@ RANGE = (
 RANGE_ENOUGH = " ({lowest} to {highest}~%, mean {mean}~%). Rank p~=~{p} over {draws} draws."
 
 RIVALS = (
-    "Of {total} other selectors with as many layers, the paired 95~% interval of {edit} minus "
-    "theirs on {scope} is above zero for {above} and below zero for {below}; {higher} have a "
-    "higher accuracy, whether or not it is shown at this n."
+    "Other selectors with as many layers: {total}, of which {same} picked the very same ones. The "
+    "paired 95~% interval of {edit} minus theirs on {scope} is above zero for {above} and below "
+    "zero for {below}; {higher} have a higher accuracy, whether or not it is shown at this n."
 )
 
 CAUSE_ANSWER = {
