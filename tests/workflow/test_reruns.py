@@ -6,8 +6,9 @@ import os
 
 import pytest
 
+from stethoscope.provenance import code_digest
+
 PARAMS = "params have changed since last execution"
-INPUTS = "updated input files"
 
 
 def test_a_second_run_does_nothing(finished):
@@ -25,18 +26,39 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
 @pytest.mark.parametrize(
     ("module", "users"),
     [
-        ("corpus", {"generate_data"}),
         ("training", {"grow_model", "train_adapter"}),
-        ("sae_training", {"train_saes"}),
-        ("selection", {"select_layers"}),
         (
             "specificity",
             {"train_saes", "sum_activations", "score_specificity", "select_layers"},
         ),
         ("bench", {"summarize_selections"}),
-        ("published", {"recompute_published"}),
         ("comparisons", {"choose_alpha", "compare_edits"}),
         ("statistics", {"choose_alpha", "compare_edits", "recompute_published", "draw_figures"}),
+        ("projection", {"build_edit", "evaluate_edits", "summarize_energy", "select_layers"}),
+    ],
+)
+def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh, module, users):
+    scripts = fresh("digests").folder / "workflow/scripts"
+
+    def digests():
+        return {
+            path.stem: code_digest(path, scripts / "stethoscope") for path in scripts.glob("*.py")
+        }
+
+    before = digests()
+    path = scripts / f"stethoscope/{module}.py"
+    path.write_text(path.read_text("utf-8") + "\n# edited\n", "utf-8")
+    after = digests()
+    assert {rule for rule in before if before[rule] != after[rule]} == users
+
+
+@pytest.mark.parametrize(
+    ("module", "users"),
+    [
+        ("corpus", {"generate_data"}),
+        ("sae_training", {"train_saes"}),
+        ("selection", {"select_layers"}),
+        ("published", {"recompute_published"}),
         ("evaluation", {"evaluate_edits"}),
         ("figures", {"draw_figures"}),
         ("reporting", {"render_report"}),

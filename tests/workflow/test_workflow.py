@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from checkout import ROOT
 from safetensors.numpy import load_file, save_file
 
 STUDIES = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))

@@ -164,7 +164,7 @@ def figure3(report: Report) -> str:
             style = {"color": COLOURS["random"], "linewidth": 2, "marker": "D", "markersize": 3}
             handles.append(Line2D([], [], **style))
             labels.append(f"{report.one('random').label}: mean and range")
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        figure.legend(handles, labels, loc="outside lower center", ncols=3)
         return _svg(figure, "figure3")
 
 
