@@ -108,13 +108,23 @@ def selection_settings(wildcards):
 
 
 def selection_inputs(wildcards):
-    """What a selector reads: the SP table, or the selection whose size it copies."""
+    """What a selector reads: other selections, SP tables, activations, task vectors, weights."""
     settings = selection_settings(wildcards)
-    if settings["by"] == "specificity":
-        return {"table": in_seed(f"specificity/{settings['sae']}/{settings['subject']}.tsv")}
-    if settings["by"] == "random":
-        return {"like": in_seed(f"selections/{settings['like']}.json")}
-    return {}
+    inputs = {
+        key: [in_seed(f"selections/{name}.json") for name in names]
+        for key, names in studies.selections_named(settings).items()
+    }
+    if settings["by"] in ("specificity", "n_features"):
+        inputs["table"] = in_seed(f"specificity/{settings['sae']}/{settings['subject']}.tsv")
+    if settings["by"] == "activation_magnitude":
+        sums = in_seed(f"specificity/{settings['sae']}/activations")
+        inputs["sums"] = [f"{sums}/layer_{layer}.safetensors" for layer in LAYERS]
+    for key in ("vector", "match_norm_of"):
+        if key in settings:
+            inputs[key] = in_seed(f"vectors/{settings[key]}.safetensors")
+    if settings["by"] == "off_principal_energy" or settings.get("relative_to_weights"):
+        inputs["model"] = in_seed("model/manifest.json")
+    return inputs
 
 
 def edit_settings(wildcards):

@@ -7,6 +7,7 @@ MEASURED = {
     "energy": rules.summarize_energy.output[0],
     "specificity": rules.summarize_layers.output.specificity,
     "saes": rules.summarize_layers.output.saes,
+    "selectors": rules.summarize_selections.output.selectors,
     "published_table1": rules.recompute_published.output[0],
     "study": rules.describe_study.output[0],
 }
@@ -14,6 +15,7 @@ WRITTEN_BY = {
     **{name: "compare_edits" for name in ("accuracy", "alphas", "comparisons")},
     "energy": "summarize_energy",
     **{name: "summarize_layers" for name in ("specificity", "saes")},
+    "selectors": "summarize_selections",
     "published_table1": "recompute_published",
     "study": "describe_study",
 }

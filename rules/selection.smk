@@ -13,6 +13,7 @@ rule select_layers:
     params:
         settings=selection_settings,
         n_layers=len(LAYERS),
+        subjects=lookup("subjects", within=config),
         code=code_digest("select_layers"),
     message:
         "select layers: {wildcards.selection} (seed {wildcards.seed})"

@@ -73,6 +73,31 @@ rule summarize_layers:
         "../workflow/scripts/summarize_layers.py"
 
 
+rule summarize_selections:
+    input:
+        [
+            path
+            for family in STUDY["selections"]
+            for selection in studies.selection_names(STUDY, family)
+            for path in for_each_seed(f"selections/{selection}.json")
+        ],
+    output:
+        layers="<results>/statistics/selections.tsv",
+        selectors="<results>/statistics/selectors.tsv",
+    log:
+        "<logs>/summarize_selections.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        n_layers=len(LAYERS),
+        ours=OURS,
+        code=code_digest("summarize_selections"),
+    message:
+        "what each layer selector picked, beside ours"
+    script:
+        "../workflow/scripts/summarize_selections.py"
+
+
 rule recompute_published:
     input:
         table1=PUBLISHED / "table1.csv",

@@ -27,14 +27,24 @@ EFFECTS = {
     "random-5": ("1.0", 3, -21),
     "projected": ("1.0", -6, 1),
     "projected_matched": ("0.75", 2, -7),
+    "norm": ("1.0", 21, -15),
+    "scaled": ("0.375", 12, -3),
 }
 LAYERS = {"full": "0,1,2,3,4,5,6,7", "sp": "2,3,5", "projected": "2,3,5"}
 LAYERS |= {"projected_matched": "2,3,5", "random-1": "2,4,5", "random-2": "0,3,6"}
+LAYERS |= {"norm": "3,5,6", "scaled": LAYERS["full"]}
 LAYERS |= {"random-3": "1,2,7", "random-4": "3,4,6", "random-5": "0,5,7"}
 GRID = ("0.375", "0.5", "0.75", "1.0", "1.5")
 RULES = dict.fromkeys(("accuracy", "comparisons", "published_table1"), "compare_edits")
 RULES |= {"alphas": "choose_alpha", "energy": "collect_energy", "specificity": "collect_sp"}
-RULES |= {"saes": "collect_saes", "study": "resolve_study"}
+RULES |= {"saes": "collect_saes", "selectors": "compare_selectors", "study": "resolve_study"}
+
+SELECTORS = {
+    "all": "all",
+    "sp": "specificity",
+    "random": "random",
+    "norm": "task_vector_norm",
+}
 
 PUBLISHED_Z = {"Full LoRA merge (34L)": -0.5, "SAE Projection": 0.6, "Ours (SP4)": 3.41}
 
@@ -48,6 +58,7 @@ COLUMNS = {
     "unchanged_fp32 landed_energy_bf16 landed_cosine_bf16 unchanged_bf16",
     "specificity": "seed sae subject layer sp n_features feature sp_smooth feature_smooth selected",
     "saes": "seed sae layer explained_variance l0 dead_share",
+    "selectors": "seed selection by n_layers layers shared_with_ours rho_ours rho_depth",
     "published_table1": "method subject n correct_base correct_method z_pooled z_lmeval p_lmeval "
     "p_holm grim_possible",
 }
@@ -96,6 +107,7 @@ def write_inputs(root: Path, seeds=(1,), title="A small model, made for a test",
         "energy": _energy(seeds, effects),
         "specificity": _specificity(seeds),
         "saes": _saes(seeds),
+        "selectors": _selectors(seeds),
         "published_table1": _published_table1(),
     }
     for name, rows in tables.items():
@@ -105,16 +117,24 @@ def write_inputs(root: Path, seeds=(1,), title="A small model, made for a test",
             writer.writerow(COLUMNS[name].split())
             writer.writerows(rows)
     edits = {
-        "full": {"label": "Full merge", "role": "full"},
-        "sp": {"label": "Ours (SP-selected layers)", "role": "ours"},
-        "random": {"label": "Random layers", "role": "random"},
-        "projected": {"label": "SAE projection", "role": "projection"},
-        "projected_matched": {"label": "SAE projection, raw norm", "role": "projection_matched"},
-    }
+        "full": {"label": "Full merge", "role": "full", "selection": "all"},
+        "sp": {"label": "Ours (SP-selected layers)", "role": "ours", "selection": "sp"},
+        "random": {"label": "Random layers", "role": "random", "selection": "random"},
+        "projected": {"label": "SAE projection", "role": "projection", "selection": "sp"},
+        "projected_matched": {
+            "label": "SAE projection, raw norm", "role": "projection_matched", "selection": "sp",
+        },
+        "norm": {"label": "Highest norm", "role": "control", "selection": "norm"},
+        "scaled": {"label": "Full merge, scaled", "role": "control", "selection": "all"},
+    }  # fmt: skip
+    for name, edit in edits.items():
+        edit["vectors"] = {"v2": 1.0}
+        edit["transform"] = "project" if name.startswith("projected") else "raw"
     study = {
         "study": {"name": "small", "title": title, "target": "number_theory"},
         "seeds": list(seeds),
         "edits": edits,
+        "selections": {name: {"by": by} for name, by in SELECTORS.items()},
         "report": {"notes": ["Problems are synthetic, in the record layout of MATH."]},
         "assumptions": [
             {"key": "specificity.epsilon", "value": 0.01, "reason": "not stated in the paper"},
@@ -243,4 +263,17 @@ def _published_table1():
             possible = not (method == "SAE Projection" and short == "GEO")
             p = 0.0006 if z > 3 else 0.55
             rows.append([method, short, 540, 160, 213, z, z, p, min(1, 7 * p), possible])
+    return rows
+
+
+def _selectors(seeds):
+    rows = []
+    for seed in seeds:
+        for edit in ("full", "sp", "norm", *(f"random-{draw}" for draw in range(1, 6))):
+            name = "all" if edit == "full" else edit
+            layers = LAYERS[edit].split(",")
+            rho = {"sp": [1.0, -0.4], "norm": [0.25, 0.5]}.get(name, ["", ""])
+            shared = len(set(layers) & set(LAYERS["sp"].split(",")))
+            by = SELECTORS[name.partition("-")[0]]
+            rows.append([seed, name, by, len(layers), ",".join(layers), shared, *rho])
     return rows

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from stethoscope import study as studies
+from stethoscope.selection import SCORES, SELECTORS
 
 CONFIG = Path(__file__).parents[2] / "config"
 SCHEMA = studies.load_yaml(CONFIG / "schemas/study.schema.yaml")
@@ -42,10 +43,25 @@ def put(config, place: str, value) -> dict:
     return config
 
 
-@pytest.mark.parametrize("name", ["ci", "demo"])
+@pytest.mark.parametrize("name", ["ci", "demo", "full"])
 def test_the_studies_of_this_repository_are_in_order(name):
     config = studies.load_yaml(CONFIG / f"{name}.yaml")
     assert checked(config)["study"]["name"] == name
+
+
+def test_the_full_study_is_the_demo_with_more_selections_and_edits():
+    demo, full = (checked(studies.load_yaml(CONFIG / f"{name}.yaml")) for name in ("demo", "full"))
+    for section in ("seeds", "model", "data", "subjects", "specificity", "evaluation"):
+        assert full[section] == demo[section]
+    for section, names in (("saes", ["narrow"]), ("vectors", ["v2"]), ("edits", demo["edits"])):
+        for name in names:
+            assert full[section][name] == demo[section][name]
+    assert len(studies.edit_names(full, "random")) == 20
+
+
+def test_every_selector_is_in_the_schema_and_in_the_library():
+    named = SCHEMA["properties"]["selections"]["additionalProperties"]["properties"]["by"]["enum"]
+    assert named == [*SELECTORS, *SCORES]
 
 
 def test_checking_leaves_the_configuration_itself_alone(config):
@@ -120,7 +136,7 @@ def test_a_given_value_beats_the_default(config):
         ("edits.sp.vectors", {"v3": 1}, ["edits.sp.vectors: 'v3' is not defined", "allowed: v2"]),
         ("selections.sp.sae", "wide", ["selections.sp.sae: 'wide' is not", "allowed: narrow"]),
         ("edits.projected.projection.sae", "wide", ["edits.projected.projection.sae: 'wide'"]),
-        ("selections.random.like", "x", ["selections.random.like: 'x'", "allowed: all, sp"]),
+        ("selections.random.like", "x", ["selections.random.like: 'x'", "allowed: all, "]),
         ("selections.random.like", "random", ["selections.random.like: 'random'"]),
         ("selections.sp.subject", "maths", ["selections.sp.subject: 'maths' is not allowed"]),
         ("evaluation.choose_alpha_on", ["x"], ["evaluation.choose_alpha_on.0: 'x' is not allowed"]),
@@ -131,6 +147,22 @@ def test_a_given_value_beats_the_default(config):
         ("selections.sp.top", ..., ["selections.sp: needs exactly one of at_least, top"]),
         ("selections.all", {"by": "range", "first": 2, "last": 4}, ["last: layer 4 of a model"]),
         ("selections.all", {"by": "range", "first": 2, "last": 1}, ["first 2 is after last 1"]),
+        ("selections.rest.of", "x", ["selections.rest.of: 'x' is not defined"]),
+        ("selections.rest.of", "random", ["selections.rest.of: 'random' is not defined"]),
+        ("selections.either.of", ["sp", "x"], ["selections.either.of: 'x' is not defined"]),
+        ("selections.either.of", "sp", ["selections.either.of: 'sp' is not a list"]),
+        ("selections.shallow.minus", "x", ["selections.shallow.minus: 'x' is not defined"]),
+        ("selections.last.at", "end", ["'end' is not allowed (allowed: first, middle, last)"]),
+        ("selections.norm.vector", "v9", ["selections.norm.vector: 'v9' is not defined"]),
+        ("selections.random_norm.match_norm_of", "v9", ["match_norm_of: 'v9' is not defined"]),
+        ("selections.random_band.within", "x", ["selections.random_band.within: 'x' is not def"]),
+        ("selections.random_band.within", 3, ["within: 3 is not text or a mapping"]),
+        ("selections.random_norm.within", {"first": 1}, ["within: 'last' is missing"]),
+        ("selections.random_norm.within.last", 4, ["within.last: layer 4 of a model with 4"]),
+        ("selections.random_norm.within.first", 4, ["within.first: layer 4 of a model"]),
+        ("selections.n_features.lowest", True, ["n_features.lowest: goes with top or like"]),
+        ("selections.norm.top", 1, ["selections.norm: needs exactly one of at_least, top, like"]),
+        ("selections.off_principal.rank", ..., ["selections.off_principal: 'rank' is missing"]),
         ("edits.projected.projection", ..., ["edits.projected.projection: is missing"]),
         ("edits.base", {"label": "", "role": "other", "vectors": {"v2": 1}, "selection": "all",
                         "alphas": [1]}, ["edits.base: 'base' is the empty edit"]),
@@ -196,9 +228,7 @@ def test_yaml_is_read_as_yaml_says(tmp_path):
 
 def test_an_edit_with_a_random_selection_stands_for_one_edit_a_draw(config):
     study = checked(config)
-    assert studies.families(study) == [
-        "base", "full", "sp", "random", "projected", "projected_matched",
-    ]  # fmt: skip
+    assert studies.families(study) == ["base", *config["edits"]]
     assert studies.edit_names(study, "random") == ["random-1", "random-2"]
     assert studies.edit_names(study, "sp") == ["sp"]
     assert studies.edit_names(study, "base") == ["base"]
@@ -231,3 +261,23 @@ def test_an_alpha_has_one_spelling():
 
 def test_the_number_of_layers_is_that_of_the_grown_model(config):
     assert studies.layer_count(checked(config)) == 4
+
+
+def test_selections_that_wait_for_one_another_are_named(config):
+    put(config, "selections.rest.of", "around")
+    put(config, "selections.around.of", "rest")
+    expected = "selections: rest, around, random_band wait for one another"
+    assert complaint(config) == expected
+    put(config, "selections.around.of", "sp")
+    put(config, "selections.norm.like", "norm")
+    assert complaint(config) == "selections: norm wait for one another"
+
+
+def test_what_a_selection_is_made_from_is_named_by_the_key_that_says_so(config):
+    selections = checked(config)["selections"]
+    named = {name: studies.selections_named(selection) for name, selection in selections.items()}
+    assert named["all"] == named["sp"] == {}
+    assert named["either"] == {"of": ["sp", "last"]}
+    assert named["shallow"] == {"of": ["all"], "minus": ["last"]}
+    assert named["random_band"] == {"like": ["sp"], "within": ["around"]}
+    assert named["random_norm"] == {"like": ["sp"]}

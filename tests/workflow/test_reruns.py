@@ -27,10 +27,14 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
     ("module", "users"),
     [
         ("training", {"grow_model", "train_adapter"}),
-        ("specificity", {"train_saes", "sum_activations", "score_specificity"}),
+        (
+            "specificity",
+            {"train_saes", "sum_activations", "score_specificity", "select_layers"},
+        ),
+        ("bench", {"summarize_selections"}),
         ("comparisons", {"choose_alpha", "compare_edits"}),
         ("statistics", {"choose_alpha", "compare_edits", "recompute_published", "draw_figures"}),
-        ("projection", {"build_edit", "evaluate_edits", "summarize_energy"}),
+        ("projection", {"build_edit", "evaluate_edits", "summarize_energy", "select_layers"}),
     ],
 )
 def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh, module, users):

@@ -1,21 +1,39 @@
 """Select the layers to edit (paper, section 3), or a control's."""
 
+from pathlib import Path
+
 import pandas as pd
 
+from stethoscope.editing import read_weights
 from stethoscope.jobs import job
 from stethoscope.provenance import read_json, write_json
-from stethoscope.selection import select
+from stethoscope.selection import select_and_score
+from stethoscope.specificity import ProblemSums
+from stethoscope.taskvectors import TaskVector
 
 with job(snakemake) as progress:
-    settings = dict(snakemake.params.settings)
-    described = dict(settings)
-    by = settings.pop("by")
-    if by == "specificity":
-        del settings["sae"], settings["subject"]
-        settings["table"] = pd.read_csv(snakemake.input.table, sep="\t")
-    if by == "random":
-        settings["like"] = read_json(snakemake.input.like)["layers"]
-    layers = select(by, snakemake.params.n_layers, **settings)
+    described, inputs = snakemake.params.settings, snakemake.input
+    # What a setting names is handed to the selector under the name of the setting.
+    settings = {key: value for key, value in described.items() if key not in ("sae", "subject")}
+    for key in [key for key in ("like", "of", "minus", "within") if key in inputs.keys()]:
+        layers = [read_json(path)["layers"] for path in inputs[key]]
+        settings[key] = layers if isinstance(described[key], list) else layers[0]
+    if isinstance(settings.get("within"), dict):
+        settings["within"] = list(
+            range(settings["within"]["first"], settings["within"]["last"] + 1)
+        )
+    for key in [key for key in ("vector", "match_norm_of") if key in settings]:
+        settings[key] = TaskVector.load(inputs[key])
+    if "table" in inputs.keys():
+        settings["table"] = pd.read_csv(inputs.table, sep="\t")
+    if "sums" in inputs.keys():
+        settings["sums"] = [ProblemSums.load(path) for path in inputs.sums]
+        settings["target"] = snakemake.params.subjects.index(described["subject"])
+        settings["n_subjects"] = len(snakemake.params.subjects)
+    if "model" in inputs.keys():
+        modules = list(settings["vector"].modules)
+        settings["weights"] = read_weights(Path(inputs.model).parent, modules)
+    layers, scores = select_and_score(n_layers=snakemake.params.n_layers, **settings)
     selection = {"selection": snakemake.wildcards.selection, "layers": layers, **described}
-    write_json(snakemake.output[0], selection)
+    write_json(snakemake.output[0], selection | ({"scores": scores} if scores else {}))
     progress(f"layers {', '.join(map(str, layers))}")

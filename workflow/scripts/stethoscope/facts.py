@@ -34,10 +34,10 @@ POOLED, ALL, OTHERS = "pooled", "all", "others"
 SIGNIFICANT = 0.05  # the paper's level (section 4)
 DRAWS_FOR_RANK = 19  # from here on 1 / (draws + 1) reaches .05
 
-STATISTICS = ("accuracy", "alphas", "comparisons", "energy", "specificity", "saes")
+STATISTICS = ("accuracy", "alphas", "comparisons", "energy", "specificity", "saes", "selectors")
 INPUTS = (*STATISTICS, "published_table1", "study", "table1", "table6", "text_claims")
 
-ROLES = ("base", "full", "random", "projection", "projection_matched", "ours", "other")
+ROLES = ("base", "full", "random", "projection", "projection_matched", "ours", "other", "control")
 PUBLISHED_METHOD = {
     "base": "Base model",
     "full": "Full LoRA merge (34L)",

@@ -221,7 +221,7 @@ class Point:
 def _points(report: Report, base: Edit, seed: str) -> Iterator[Point]:
     energy = report.source("energy")
     for edit in report.edits:
-        row = report.energy_row(edit, seed)
+        row = report.energy_row(edit, seed) if edit.role != "control" else None
         paired = report.paired(edit, base, report.target) if row is not None else None
         kept = 100 * _float(energy.rows[row]["energy_retained"]) if paired else 0
         if kept > 0:  # zero has no place on a logarithmic axis

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from stethoscope import verdicts
+from stethoscope.bench_table import bench, same_layers
 from stethoscope.cells import EMPTY, FIXED1, FIXED3, INTEGER, PERCENT2, Cell
 from stethoscope.facts import DRAWS_FOR_RANK, OTHERS, Edit, Paired, Report
 from stethoscope.tables import methods
@@ -17,6 +18,8 @@ def findings(report: Report) -> tuple[verdicts.Finding, ...]:
     base, ours, full = report.one("base"), report.one("ours"), report.one("full")
     projected, matched = report.one("projection"), report.one("projection_matched")
     target, others = report.target_name, "the other subjects"
+    among = bench(report)
+    scaled = among.scaled if among else None
     beats, hurts, shows = verdicts.BEATS, verdicts.HURTS, verdicts.DIFFERS
     here = report.target
     asked = (
@@ -26,6 +29,7 @@ def findings(report: Report) -> tuple[verdicts.Finding, ...]:
         ("full-others", "Does the full merge hurt the others?", full, base, OTHERS, hurts),
         ("ours-full", f"Does ours beat the full merge on {target}?", ours, full, here, beats),
         ("ours-full-others", "And on the other subjects?", ours, full, OTHERS, beats),
+        ("ours-scaled", "Does ours beat the full merge scaled down?", ours, scaled, here, beats),
         ("ours-proj", f"Does ours beat projection on {target}?", ours, projected, here, beats),
         (
             "proj-base",
@@ -56,6 +60,8 @@ def findings(report: Report) -> tuple[verdicts.Finding, ...]:
         found.append(verdicts.Finding(key, question, answers[paired.direction], sentence))
     if ours and report.of("random"):
         found.insert(-2 if projected else len(found), _against_draws(report, ours))
+    if among and among.rivals:
+        found.insert(-2 if projected else len(found), _against_rivals(report, ours, among.rivals))
     if all((base, ours, projected, matched)):
         found.append(_cause(report, base, ours, projected, matched))
     if base and ours:
@@ -110,6 +116,38 @@ def _against_draws(report: Report, ours: Edit) -> verdicts.Finding:
         sentence += _sentence(rest, above=above, below=below)
     question = f"Does ours beat random layers on {report.target_name}?"
     return verdicts.Finding("ours-random", question, verdicts.STANDING_ANSWER[place], sentence)
+
+
+def _against_rivals(report: Report, ours: Edit, rivals: Sequence[Edit]) -> verdicts.Finding:
+    question = f"Does SP pick better layers than other selectors on {report.target_name}?"
+    paired = [report.paired(ours, rival, report.target) for rival in rivals]
+    if not all(paired):
+        sentence = Markup("Ours and the other selectors were not compared on the same problems.")
+        return verdicts.Finding("ours-selectors", question, "not compared", sentence)
+    bounds = [bound for found in paired for bound in (found.low, found.high)]
+    differences = [found.difference for found in paired]
+
+    def count(way: str) -> Cell:
+        def counted(v: Sequence[float]) -> int:
+            pairs = zip(v[0::2], v[1::2], strict=True)
+            return sum(verdicts.direction(*pair) == way for pair in pairs)
+
+        return report.cells.derived(f"intervals {way} zero", counted, bounds, INTEGER)
+
+    sentence = _sentence(
+        verdicts.RIVALS,
+        edit=ours.title,
+        scope=report.target_name,
+        total=report.cells.derived("number of selectors", len, differences, INTEGER),
+        same=same_layers(report, rivals),
+        above=count(verdicts.ABOVE),
+        below=count(verdicts.BELOW),
+        higher=report.cells.derived(
+            "differences below zero", lambda v: sum(d < 0 for d in v), differences, INTEGER
+        ),
+    )
+    answer = verdicts.against_rivals([found.direction for found in paired])
+    return verdicts.Finding("ours-selectors", question, answer, sentence)
 
 
 def _cause(

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from stethoscope import tables
+from stethoscope.bench_table import bench_table
 from stethoscope.facts import Report
 from stethoscope.findings import findings
 
@@ -38,6 +39,7 @@ def render(report: Report, template: str | Path, style: str, figures: Mapping[st
         report=report,
         tables=tables,
         findings=findings(report),
+        bench=bench_table(report),
         style=Markup(style),
         figures={name: Markup(_inline(svg)) for name, svg in figures.items()},
     )

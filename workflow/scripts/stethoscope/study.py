@@ -111,6 +111,16 @@ def selection_names(study: Mapping, family: str) -> list[str]:
     return [f"{family}-{draw}" for draw in range(1, draws + 1)] if draws else [family]
 
 
+def selections_named(selection: Mapping) -> dict[str, list[str]]:
+    """Names of the selections that one is made from, by the key that says so."""
+    named = {key: selection[key] for key in ("like", "of", "minus", "within") if key in selection}
+    return {
+        key: names if isinstance(names, list) else [names]
+        for key, names in named.items()
+        if not isinstance(names, Mapping)  # a window, written out
+    }
+
+
 def edit_names(study: Mapping, family: str) -> list[str]:
     """The concrete edits of a configured one: one for each draw of its selection."""
     if family == BASE:
@@ -174,7 +184,9 @@ def _explain(error: Any) -> str:
     if error.validator == "type":
         wanted = error.validator_value
         hint = _did_you_mean_number(error.instance) if wanted in ("number", "integer") else ""
-        return f"{place}: {error.instance!r} is not {_IN_WORDS[wanted]}{hint}{about}"
+        kinds = [wanted] if isinstance(wanted, str) else wanted
+        words = " or ".join(_IN_WORDS[kind] for kind in kinds)
+        return f"{place}: {error.instance!r} is not {words}{hint}{about}"
     if error.validator == "oneOf":
         keys = [key for option in error.validator_value for key in option["required"]]
         return f"{place}: needs exactly one of {', '.join(keys)}"
@@ -242,22 +254,33 @@ def _broken_references(study: Mapping) -> Iterator[str]:
     for name, vector in study["vectors"].items():
         for subject in vector["problems"]:
             yield from known(f"vectors.{name}.problems", subject, subjects)
+    # One with draws is several: nothing can be made from it.
+    single = [name for name, other in study["selections"].items() if "draws" not in other]
     for name, selection in study["selections"].items():
         place = f"selections.{name}"
         if "sae" in selection:
             yield from known(f"{place}.sae", selection["sae"], list(study["saes"]))
         if "subject" in selection:
             yield from known(f"{place}.subject", selection["subject"], subjects)
-        if "like" in selection:
-            others = [key for key, other in study["selections"].items() if other["by"] != "random"]
-            yield from known(f"{place}.like", selection["like"], others)
-        for bound in ("first", "last"):
-            if selection.get(bound, 0) >= layers:
-                yield f"{place}.{bound}: layer {selection[bound]} of a model with {layers} layers"
-        if selection.get("first", 0) > selection.get("last", layers):
-            yield f"{place}: first {selection['first']} is after last {selection['last']}"
+        for key in [key for key in ("vector", "match_norm_of") if key in selection]:
+            yield from known(f"{place}.{key}", selection[key], list(study["vectors"]))
+        for key, others in selections_named(selection).items():
+            for other in others:
+                yield from known(f"{place}.{key}", other, single)
+        if selection.get("lowest") and "at_least" in selection:
+            yield f"{place}.lowest: goes with top or like, not with at_least"
+        windows = {place: selection, f"{place}.within": selection.get("within")}
+        for where, window in windows.items():
+            if not isinstance(window, Mapping):
+                continue
+            for bound in ("first", "last"):
+                if window.get(bound, 0) >= layers:
+                    yield f"{where}.{bound}: layer {window[bound]} of a model with {layers} layers"
+            if window.get("first", 0) > window.get("last", layers):
+                yield f"{where}: first {window['first']} is after last {window['last']}"
         if selection.get("top", 1) > layers:
             yield f"{place}.top: {selection['top']} of a model with {layers} layers"
+    yield from _circles(study["selections"])
     for name, edit in study["edits"].items():
         place = f"edits.{name}"
         if name == BASE:
@@ -278,3 +301,16 @@ def _broken_references(study: Mapping) -> Iterator[str]:
         yield from known("statistics.references", reference, concrete)
     if all(edit["role"] != "ours" for edit in study["edits"].values()):
         yield "edits: none has the role 'ours', the edit that the others are compared with"
+
+
+def _circles(selections: Mapping) -> Iterator[str]:
+    """Selections that are made from one another, so that none can be the first."""
+    waiting = {
+        name: {other for others in selections_named(selection).values() for other in others}
+        for name, selection in selections.items()
+    }
+    while ready := [name for name, others in waiting.items() if not others & set(waiting)]:
+        for name in ready:
+            del waiting[name]
+    if waiting:
+        yield f"selections: {', '.join(waiting)} wait for one another"

@@ -92,9 +92,14 @@ class Method:
 
 
 def methods(report: Report) -> tuple[Method, ...]:
-    """Rows of Table 1: base, full merge, controls, projections, ours."""
+    """Rows of Table 1: base, full merge, random layers, projections, ours, others.
+
+    Controls stand in the bench of layer selectors.
+    """
     rows = []
     for role in ROLES:
+        if role == "control":
+            continue
         edits = report.of(role)
         if role == "random" and len(edits) > 1:
             rows.append(_draws(report, edits))
@@ -309,7 +314,7 @@ def comparisons_table(report: Report) -> Table:
 def _comparisons_shown(report: Report) -> Iterator[tuple[Any, list[tuple[Edit, Edit, Markup]]]]:
     """Heading, and (edit, reference, label of the row) of each comparison that is shown."""
     against = Markup("against {}").format
-    edited = [edit for edit in report.edits if edit.role != "base"]
+    edited = [edit for edit in report.edits if edit.role not in ("base", "control")]
     for base in report.of("base"):
         yield against(base.title), [(edit, base, edit.title) for edit in edited]
     ours, matched = report.of("ours"), report.of("projection_matched")

@@ -46,6 +46,18 @@ def standing(ours: float, draws: Sequence[float]) -> str:
     return ABOVE if ours > max(draws) else BELOW if ours < min(draws) else NONE
 
 
+def against_rivals(directions: Sequence[str]) -> str:
+    """Whether ours is better than several rivals, from one direction for each of them."""
+    better, worse = ABOVE in directions, BELOW in directions
+    if better and worse:
+        return "than some, and worse than some"
+    if worse:
+        return "no, worse than some"
+    if better:
+        return "than all of them" if set(directions) == {ABOVE} else "than some"
+    return "not shown at this n"
+
+
 def direction_or_size(raw: str, projected: str, matched: str) -> str:
     """Why a projected edit does nothing, from three directions against base on the target.
 
@@ -108,6 +120,12 @@ RANGE = (
 )
 # With 19 draws or more, the rank can reach .05.
 RANGE_ENOUGH = " ({lowest} to {highest}~%, mean {mean}~%). Rank p~=~{p} over {draws} draws."
+
+RIVALS = (
+    "Other selectors with as many layers: {total}, of which {same} picked the very same ones. The "
+    "paired 95~% interval of {edit} minus theirs on {scope} is above zero for {above} and below "
+    "zero for {below}; {higher} have a higher accuracy, whether or not it is shown at this n."
+)
 
 CAUSE_ANSWER = {
     "unasked": "cannot be asked here",
