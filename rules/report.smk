@@ -8,6 +8,8 @@ MEASURED = {
     "specificity": rules.summarize_layers.output.specificity,
     "saes": rules.summarize_layers.output.saes,
     "published_table1": rules.recompute_published.output[0],
+    **{f"published_{name}": path for name, path in rules.retest_published.output.items()},
+    "published_checks": rules.check_published.output[0],
     "study": rules.describe_study.output[0],
 }
 WRITTEN_BY = {
@@ -15,6 +17,8 @@ WRITTEN_BY = {
     "energy": "summarize_energy",
     **{name: "summarize_layers" for name in ("specificity", "saes")},
     "published_table1": "recompute_published",
+    **{f"published_{name}": "retest_published" for name in RETESTED},
+    "published_checks": "check_published",
     "study": "describe_study",
 }
 RECORD = {name: PUBLISHED / f"{name}.csv" for name in ("table1", "table6", "text_claims")}

@@ -30,9 +30,15 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
         ("sae_training", {"train_saes"}),
         ("selection", {"select_layers"}),
         ("specificity", {"train_saes", "sum_activations", "score_specificity"}),
-        ("published", {"recompute_published"}),
+        ("published", {"recompute_published", "retest_published", "check_published"}),
+        ("audit", {"retest_published", "check_published"}),
+        ("checks_of_layers", {"check_published"}),
         ("comparisons", {"choose_alpha", "compare_edits"}),
-        ("statistics", {"choose_alpha", "compare_edits", "recompute_published", "draw_figures"}),
+        (
+            "statistics",
+            {"choose_alpha", "compare_edits", "draw_figures"}
+            | {"recompute_published", "retest_published", "check_published"},
+        ),
         ("evaluation", {"evaluate_edits"}),
         ("figures", {"draw_figures"}),
         ("reporting", {"render_report"}),
