@@ -34,7 +34,7 @@ VERDICTS = {
     "holds": "Holds",
 }
 DAGGER = "†"
-FIXED4, FIXED6 = Format("4 decimals", 4), Format("6 decimals", 6)
+FIXED4, FIXED7 = Format("4 decimals", 4), Format("7 decimals", 7)
 
 
 def verdict_counts(report: Report) -> dict[str, Cell]:
@@ -151,7 +151,7 @@ def formulas_table(report: Report) -> Table:
         label = Td(_text(report, table, row, "formula"), "left")
         body.append(
             Row(
-                (label, get("z", FIXED4), get("z_prints"), get("p", FIXED6), get("p_prints"))
+                (label, get("z", FIXED4), get("z_prints"), get("p", FIXED7), get("p_prints"))
                 + (get("both_print"),),
                 "chosen-row" if table.rows[row]["both_print"] == "yes" else "",
             )

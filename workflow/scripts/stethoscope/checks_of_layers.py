@@ -105,7 +105,7 @@ def deep_layers_are_critical(record: Record) -> Outcome:
         f"{OURS} has {ours}",
         CONTRADICTED if contradicted else HOLDS,
         f"Table 2 calls {NO_DEEP} “{record.configuration(NO_DEEP)['note']}”; Table 5 ranks it "
-        f"{record.only('table5', configuration=NO_DEEP)['rank']} by its accuracy on NT.",
+        f"{record.only('table5', configuration=NO_DEEP)['rank']}.",
     )
 
 
@@ -131,8 +131,8 @@ def higher_sp_is_better(record: Record) -> Outcome:
     (a, sig_a, alpha_a), (b, sig_b, alpha_b) = sets[high], sets[low]
     top = int(record.table6.set_index("layer")["sp"].idxmax())
     return Outcome(
-        f"{high} (mean SP {record.sp(a).mean():.2f}) has {sig_a}, "
-        f"{low} (mean SP {record.sp(b).mean():.2f}) has {sig_b}, both of {len(a)} layers",
+        f"{high} (mean SP {record.sp(a).mean():.2f}) has #Sig {sig_a}, "
+        f"{low} (mean SP {record.sp(b).mean():.2f}) {sig_b}, both of {len(a)} layers",
         CONTRADICTED if wrong else HOLDS,
         f"They share {len(a & b)} layers. {high} has {record.with_sp(a - b)} where {low} has "
         f"{record.with_sp(b - a)}; the highest SP of all is layer {top}, "
@@ -156,8 +156,9 @@ def threshold_separates(record: Record) -> Outcome:
     ranked = set(record.table5["configuration"])
     absent = [row.config for row in wider if row.config not in ranked]
     return Outcome(
-        ", ".join(f"{row.config} has {significant(row.sig)}" for row in wider)
-        + f"; {OURS} has {ours}",
+        "#Sig: "
+        + ", ".join(f"{row.config} {significant(row.sig)}" for row in wider)
+        + f"; {OURS} {ours}",
         HOLDS if worse else UNDECIDED,
         "By #Sig, layers below the threshold do no harm; the NT values of Table 2 did not survive. "
         f"Not among the ten of Table 5: {', '.join(absent) or 'none of them'}.",
@@ -259,7 +260,7 @@ def two_vectors_together(record: Record) -> Outcome:
         raise EmptyCell("Table 5 has no DUAL row")
     printed = [significant(sig) for sig in rows["sig"]]
     return Outcome(
-        f"{said} in the appendix, {', '.join(map(str, printed))} in Table 5 "
+        f"#Sig is {said} in the appendix, {', '.join(map(str, printed))} in Table 5 "
         f"({', '.join(rows['configuration'])})",
         HOLDS if said in printed else UNDECIDED,
         "Layers and scale of the appendix's combination did not survive; it may be another one.",

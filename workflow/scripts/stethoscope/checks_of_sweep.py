@@ -56,8 +56,8 @@ def best_alpha(record: Record) -> Outcome:
     return Outcome(
         f"Highest is α = {best['alpha']:.2f}; against the others p = {low} to {high}, uncorrected",
         verdict,
-        f"All {len(sweep)} accuracies are compatible with one (p = {two_digits(p)}): the place of "
-        "the highest of them is noise, and no rule for α can rest on it."
+        f"All {len(sweep)} accuracies are compatible with one (p = {two_digits(p)}): the sweep "
+        "does not tell its best α from the others, and a rule for α cannot rest on it."
         if p >= LEVEL
         else f"The accuracies differ (χ² = {chi2:.2f}, p = {two_digits(p)}).",
     )
