@@ -19,6 +19,7 @@ include: "rules/selection.smk"
 include: "rules/editing.smk"
 include: "rules/evaluation.smk"
 include: "rules/statistics.smk"
+include: "rules/published.smk"
 include: "rules/report.smk"
 
 

@@ -9,6 +9,8 @@ MEASURED = {
     "saes": rules.summarize_layers.output.saes,
     "selectors": rules.summarize_selections.output.selectors,
     "published_table1": rules.recompute_published.output[0],
+    **{f"published_{name}": path for name, path in rules.retest_published.output.items()},
+    "published_checks": rules.check_published.output[0],
     "study": rules.describe_study.output[0],
 }
 WRITTEN_BY = {
@@ -17,6 +19,8 @@ WRITTEN_BY = {
     **{name: "summarize_layers" for name in ("specificity", "saes")},
     "selectors": "summarize_selections",
     "published_table1": "recompute_published",
+    **{f"published_{name}": "retest_published" for name in RETESTED},
+    "published_checks": "check_published",
     "study": "describe_study",
 }
 RECORD = {name: PUBLISHED / f"{name}.csv" for name in ("table1", "table6", "text_claims")}

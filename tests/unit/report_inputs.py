@@ -2,7 +2,16 @@
 
 import csv
 import json
+from functools import cache
 from pathlib import Path
+
+import pandas as pd
+
+from stethoscope import audit
+from stethoscope.consistency import published_checks
+from stethoscope.record import TABLES, Record
+
+RECORD = Path(__file__).parents[2] / "config" / "published"
 
 SHORT = {
     "number_theory": "NT",
@@ -37,6 +46,11 @@ LAYERS |= {"random-3": "1,2,7", "random-4": "3,4,6", "random-5": "0,5,7"}
 GRID = ("0.375", "0.5", "0.75", "1.0", "1.5")
 RULES = dict.fromkeys(("accuracy", "comparisons", "published_table1"), "compare_edits")
 RULES |= {"alphas": "choose_alpha", "energy": "collect_energy", "specificity": "collect_sp"}
+RULES |= dict.fromkeys(
+    (f"published_{name}" for name in ("comparisons", "significant", "sweep", "grim", "power")),
+    "retest_published",
+)
+RULES |= {"published_formulas": "retest_published", "published_checks": "check_published"}
 RULES |= {"saes": "collect_saes", "selectors": "compare_selectors", "study": "resolve_study"}
 
 SELECTORS = {
@@ -116,6 +130,9 @@ def write_inputs(root: Path, seeds=(1,), title="A small model, made for a test",
             writer = csv.writer(file, delimiter="\t", lineterminator="\n")
             writer.writerow(COLUMNS[name].split())
             writer.writerows(rows)
+    for name, text in audited().items():
+        paths[f"published_{name}"] = f"results/small/statistics/published_{name}.tsv"
+        (root / paths[f"published_{name}"]).write_text(text, encoding="utf-8")
     edits = {
         "full": {"label": "Full merge", "role": "full", "selection": "all"},
         "sp": {"label": "Ours (SP-selected layers)", "role": "ours", "selection": "sp"},
@@ -145,6 +162,29 @@ def write_inputs(root: Path, seeds=(1,), title="A small model, made for a test",
     paths["study"] = "results/small/study.json"
     (root / paths["study"]).write_text(json.dumps(study, indent=2), encoding="utf-8")
     return paths
+
+
+def published_record():
+    """The published record as the repository has it."""
+    tables = {name: pd.read_csv(RECORD / f"{name}.csv") for name in TABLES}
+    return Record(text_claims=pd.read_csv(RECORD / "text_claims.csv", dtype=str), **tables)
+
+
+@cache
+def audited():
+    """The tables of the audit, of the published record itself, as TSV."""
+    record = published_record()
+    z, p = (record.claim(name).value for name in ("C03", "C04"))
+    tables = {
+        "comparisons": record.comparisons.reset_index(),
+        "significant": record.significant.reset_index(),
+        "sweep": record.sweep,
+        "grim": record.grim,
+        "power": record.power.reset_index(),
+        "formulas": audit.published_formulas((29.6, 39.4), 540, z, p),
+        "checks": published_checks(record),
+    }
+    return {name: table.to_csv(sep="\t", index=False) for name, table in tables.items()}
 
 
 def correct(effects, edit, subject, seed):

@@ -14,6 +14,9 @@ import pandas as pd
 from stethoscope.statistics import holm, two_proportion_z
 
 BASE_METHOD = "Base model"
+FULL_METHOD = "Full LoRA merge (34L)"
+PROJECTION_METHOD = "SAE Projection"
+OUR_METHOD = "Ours (SP4)"
 
 _COLUMNS = {
     "method": "str",
@@ -43,6 +46,14 @@ def correct_count(percent: float, n: int, decimals: int = 1) -> list[int]:
     exact, half = Fraction(printed), Fraction(1, 2 * 10**decimals)
     low, high = ceil((exact - half) * n / 100), floor((exact + half) * n / 100)
     return list(range(max(low, 0), min(high, n) + 1))
+
+
+def nearest_count(percent: float, n: int) -> tuple[int | None, bool | None]:
+    """The k whose k / n is nearest to the printed percentage, and whether it prints so."""
+    if pd.isna(percent):
+        return None, None
+    possible = bool(correct_count(percent, n))
+    return round(Fraction(str(percent)) * n / 100), possible
 
 
 def published_table1(table1: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
@@ -106,18 +117,10 @@ def published_significant(published: pd.DataFrame, level: float = 0.05) -> pd.Da
 
 def _cell(percent_base: float, percent_method: float, n: int) -> tuple:
     """correct_base, correct_method, z_pooled, z_lmeval, p_lmeval, grim_possible of one cell."""
-    k0, possible0 = _nearest(percent_base, n)
-    k1, possible1 = _nearest(percent_method, n)
+    k0, possible0 = nearest_count(percent_base, n)
+    k1, possible1 = nearest_count(percent_method, n)
     if k0 is None or k1 is None:
         return k0, k1, None, None, None, None
     z_pooled, _ = two_proportion_z(k0, n, k1, n, pooled=True)
     z_lmeval, p_lmeval = two_proportion_z(k0, n, k1, n, pooled=False)
     return k0, k1, z_pooled, z_lmeval, p_lmeval, possible0 and possible1
-
-
-def _nearest(percent: float, n: int) -> tuple[int | None, bool | None]:
-    """The k whose k / n is nearest to the printed percentage, and whether it prints so."""
-    if pd.isna(percent):
-        return None, None
-    possible = bool(correct_count(percent, n))
-    return round(Fraction(str(percent)) * n / 100), possible

@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from stethoscope import tables
+from stethoscope import audit_tables, tables
 from stethoscope.bench_table import bench_table
 from stethoscope.facts import Report
 from stethoscope.findings import findings
@@ -38,6 +38,7 @@ def render(report: Report, template: str | Path, style: str, figures: Mapping[st
     page = environment.get_template(path.name).render(
         report=report,
         tables=tables,
+        audit=audit_tables,
         findings=findings(report),
         bench=bench_table(report),
         style=Markup(style),
