@@ -52,6 +52,7 @@ LAYERS = range(studies.layer_count(STUDY))
 PUBLISHED = ROOT / "config/published"
 TEMPLATES = ROOT / "report"
 OURS = next(edit["selection"] for edit in STUDY["edits"].values() if edit["role"] == "ours")
+SCORING = {key: value for key, value in STUDY["specificity"].items() if key != "stability"}
 EDITS = {family: studies.edit_names(STUDY, family) for family in studies.families(STUDY)}
 
 

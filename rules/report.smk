@@ -7,6 +7,9 @@ MEASURED = {
     "energy": rules.summarize_energy.output[0],
     "specificity": rules.summarize_layers.output.specificity,
     "saes": rules.summarize_layers.output.saes,
+    "sp_stability": rules.summarize_stability.output.stability,
+    "sp_measures": rules.summarize_stability.output.measures,
+    "sp_sensitivity": rules.summarize_stability.output.sensitivity,
     "published_table1": rules.recompute_published.output[0],
     "study": rules.describe_study.output[0],
 }
@@ -14,6 +17,7 @@ WRITTEN_BY = {
     **{name: "compare_edits" for name in ("accuracy", "alphas", "comparisons")},
     "energy": "summarize_energy",
     **{name: "summarize_layers" for name in ("specificity", "saes")},
+    **{name: "summarize_stability" for name in ("sp_stability", "sp_measures", "sp_sensitivity")},
     "published_table1": "recompute_published",
     "study": "describe_study",
 }

@@ -34,10 +34,36 @@ rule score_specificity:
     conda:
         "../envs/cpu.yaml"
     params:
-        settings=lookup("specificity", within=config),
+        settings=SCORING,
         subjects=lookup("subjects", within=config),
         code=code_digest("score_specificity"),
     message:
         "specificity of {wildcards.subject} on the {wildcards.sae} SAEs (seed {wildcards.seed})"
     script:
         "../workflow/scripts/score_specificity.py"
+
+
+rule examine_specificity:
+    input:
+        [f"<seed>/specificity/{{sae}}/activations/layer_{layer}.safetensors" for layer in LAYERS],
+    output:
+        layers="<seed>/specificity/{sae}/{subject}.stability.tsv",
+        measures="<seed>/specificity/{sae}/{subject}.measures.tsv",
+        sensitivity="<seed>/specificity/{sae}/{subject}.sensitivity.tsv",
+        profiles="<seed>/specificity/{sae}/{subject}.profiles.tsv",
+    log:
+        "<logs>/examine_specificity/seed-{seed}_{sae}_{subject}.log",
+    benchmark:
+        "<benchmarks>/examine_specificity/seed-{seed}_{sae}_{subject}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        scoring=SCORING,
+        choice=studies.choice_of_layers(STUDY),
+        settings=lookup("specificity/stability", within=config),
+        subjects=lookup("subjects", within=config),
+        code=code_digest("examine_specificity"),
+    message:
+        "examine the specificity of {wildcards.subject} on the {wildcards.sae} SAEs (seed {wildcards.seed})"
+    script:
+        "../workflow/scripts/examine_specificity.py"

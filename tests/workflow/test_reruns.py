@@ -27,7 +27,11 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
     ("module", "users"),
     [
         ("training", {"grow_model", "train_adapter"}),
-        ("specificity", {"train_saes", "sum_activations", "score_specificity"}),
+        (
+            "specificity",
+            {"train_saes", "sum_activations", "score_specificity", "examine_specificity"},
+        ),
+        ("stability", {"examine_specificity"}),
         ("comparisons", {"choose_alpha", "compare_edits"}),
         ("statistics", {"choose_alpha", "compare_edits", "recompute_published", "draw_figures"}),
         ("projection", {"build_edit", "evaluate_edits", "summarize_energy"}),
