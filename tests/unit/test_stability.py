@@ -1,6 +1,6 @@
 """SP examined: nulls that are uniform, resampling by brute force, and other choices by hand."""
 
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from stethoscope.stability import (
     halved,
     honest_sp,
     jaccard,
+    order_p,
     other_mean,
     permutation_p,
     permuted,
@@ -298,6 +299,15 @@ def test_rank_correlation_agrees_with_scipy_ties_included():
     expected = [stats.spearmanr(x, y).statistic for x, y in zip(a, b, strict=True)]
     assert spearman(a, b).tolist() == pytest.approx(expected)
     assert np.isnan(spearman(np.ones(4), np.arange(4)))
+
+
+def test_the_p_of_an_order_is_that_of_all_orders():
+    depth, profile = np.arange(6), np.array([1.0, 3, 2, 4, 6, 5])
+    rho = stats.spearmanr(depth, profile).statistic
+    orders = [stats.spearmanr(depth, order).statistic for order in permutations(profile)]
+    exact = np.mean(np.abs(orders) >= abs(rho) - 1e-9)
+    assert order_p(depth, profile, 4000, seed=1) == pytest.approx(exact, abs=0.012)
+    assert order_p(depth, -profile, 4000, seed=1) == pytest.approx(exact, abs=0.012)
 
 
 def test_jaccard_counts_shared_layers_and_chance_is_the_mean_over_all_sets():

@@ -35,7 +35,8 @@ SIGNIFICANT = 0.05  # the paper's level (section 4)
 DRAWS_FOR_RANK = 19  # from here on 1 / (draws + 1) reaches .05
 
 STATISTICS = ("accuracy", "alphas", "comparisons", "energy", "specificity", "saes")
-INPUTS = (*STATISTICS, "published_table1", "study", "table1", "table6", "text_claims")
+SP_EXAMINED = ("sp_stability", "sp_measures", "sp_sensitivity")
+INPUTS = (*STATISTICS, *SP_EXAMINED, "published_table1", "study", "table1", "table6", "text_claims")
 
 ROLES = ("base", "full", "random", "projection", "projection_matched", "ours", "other")
 PUBLISHED_METHOD = {

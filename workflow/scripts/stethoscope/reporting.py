@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from stethoscope import tables
+from stethoscope import examined, tables
 from stethoscope.facts import Report
 from stethoscope.findings import findings
 
@@ -38,6 +38,7 @@ def render(report: Report, template: str | Path, style: str, figures: Mapping[st
         report=report,
         tables=tables,
         findings=findings(report),
+        examined=examined,
         style=Markup(style),
         figures={name: Markup(_inline(svg)) for name, svg in figures.items()},
     )

@@ -245,6 +245,17 @@ def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return (a * b).sum(axis=-1) / np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
 
 
+def order_p(first: np.ndarray, second: np.ndarray, resamples: int, seed: int) -> float:
+    """Two-sided p of a rank correlation over layers, by shuffling the layers of one side.
+
+    Neighbouring layers resemble each other, which makes it too small rather than too large.
+    """
+    generator = np.random.default_rng([seed, 3])
+    shuffled = np.stack([generator.permutation(second) for _ in range(resamples)])
+    null = np.abs(spearman(np.broadcast_to(first, shuffled.shape), shuffled))
+    return float((1 + reaches(null, abs(spearman(first, second))).sum()) / (resamples + 1))
+
+
 def other_mean(
     means: np.ndarray, target: int, without: int | None = None, largest: bool = False
 ) -> np.ndarray:
@@ -263,7 +274,7 @@ def other_mean(
 class Examination:
     """What `examine` finds, as tidy tables.
 
-    layers: a row a layer. measures: `measure value low high`, what is one number for all layers.
+    layers: a row a layer. measures: `measure value low high p`, what is one number for all layers.
     sensitivity: a row for each way to compute SP. profiles: SP of each layer in each of these.
     """
 
@@ -320,7 +331,7 @@ def examine(
     # (resamplings, 2, layers): last axis the layers, as everywhere above.
     stacked = {name: np.stack(values, axis=-1) for name, values in found.items()}
     layers = _layer_table(numbers, observed.T, stacked, choice, active)
-    measures = _measures(observed.T, stacked, choice, active, at_least)
+    measures = _measures(observed.T, stacked, choice, active, at_least, seed)
     sensitivity, profiles = sensitivity_tables(
         means, active, target, subjects, scoring, choice, epsilons
     )
@@ -369,6 +380,7 @@ def _measures(
     choice: Choice,
     active: np.ndarray,
     at_least: float,
+    seed: int,
 ) -> pd.DataFrame:
     rule = SCORES.index(choice.score)
     mine, null, boot = observed[rule], found["null"][:, rule], found["bootstrap"][:, rule]
@@ -380,13 +392,16 @@ def _measures(
     cutoff = choice.at_least if choice.at_least is not None else float(mine[chosen].min())
     rows: list[list[object]] = []
 
-    def add(name: str, value: float, spread: np.ndarray | None = None) -> None:
+    def add(
+        name: str, value: float, spread: np.ndarray | None = None, p: float | None = None
+    ) -> None:
         bounds = [None, None] if spread is None else np.nanquantile(spread, INTERVAL).tolist()
-        rows.append([name, float(value), *bounds])
+        rows.append([name, float(value), *bounds, p])
 
     if n_layers > 1:
-        add("spearman_depth", spearman(mine, depth), spearman(boot, depth))
-        add("spearman_mean_active", spearman(mine, active), spearman(boot, active))
+        for name, against in (("depth", depth), ("mean_active", active)):
+            p = order_p(mine, against, len(null), seed)
+            add(f"spearman_{name}", spearman(mine, against), spearman(boot, against), p)
         halves = found["half"]
         add("spearman_halves", np.nanmean(spearman(halves[:, 0], halves[:, 1])))
     add("jaccard_bootstrap", overlap.mean(), overlap)
@@ -402,7 +417,7 @@ def _measures(
         add(f"{name}_reached_by_null", above.any(axis=1).mean())
         add(f"{name}_layers_in_null", above.sum(axis=1).mean())
     add("published_layers", reaches(observed[0], at_least).sum())
-    return pd.DataFrame(rows, columns=["measure", "value", "low", "high"])
+    return pd.DataFrame(rows, columns=["measure", "value", "low", "high", "p"])
 
 
 def sensitivity_tables(
