@@ -23,6 +23,35 @@ rule sum_activations:
         "../workflow/scripts/sum_activations.py"
 
 
+rule sum_control_activations:
+    input:
+        problems="<results>/data/probe.jsonl",
+        model="<seed>/model/manifest.json",
+        saes=[f"<seed>/saes/{{sae}}/layer_{layer}/manifest.json" for layer in LAYERS],
+        sums=[
+            f"<seed>/specificity/{{sae}}/activations/layer_{layer}.safetensors" for layer in LAYERS
+        ],
+    output:
+        [
+            f"<seed>/specificity/{{sae}}-{{control}}/activations/layer_{layer}.safetensors"
+            for layer in LAYERS
+        ],
+    log:
+        "<logs>/sum_control_activations/seed-{seed}_{sae}-{control}.log",
+    benchmark:
+        "<benchmarks>/sum_control_activations/seed-{seed}_{sae}-{control}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        seed=lookup("specificity/controls/seed", within=config),
+        subjects=lookup("subjects", within=config),
+        code=code_digest("sum_control_activations"),
+    message:
+        "sum the activations of {wildcards.control} encoders beside the {wildcards.sae} SAEs (seed {wildcards.seed})"
+    script:
+        "../workflow/scripts/sum_control_activations.py"
+
+
 rule score_specificity:
     input:
         [f"<seed>/specificity/{{sae}}/activations/layer_{layer}.safetensors" for layer in LAYERS],
@@ -31,6 +60,8 @@ rule score_specificity:
         features="<seed>/specificity/{sae}/{subject}.features.tsv",
     log:
         "<logs>/score_specificity/seed-{seed}_{sae}_{subject}.log",
+    wildcard_constraints:
+        sae="|".join(SCORED),
     conda:
         "../envs/cpu.yaml"
     params:
@@ -55,6 +86,8 @@ rule examine_specificity:
         "<logs>/examine_specificity/seed-{seed}_{sae}_{subject}.log",
     benchmark:
         "<benchmarks>/examine_specificity/seed-{seed}_{sae}_{subject}.tsv"
+    wildcard_constraints:
+        sae="|".join(SCORED),
     conda:
         "../envs/cpu.yaml"
     params:

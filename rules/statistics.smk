@@ -77,7 +77,7 @@ rule summarize_stability:
     input:
         [
             path
-            for sae in STUDY["saes"]
+            for sae in SCORED
             for table in ("stability", "measures", "sensitivity", "profiles")
             for path in for_each_seed(f"specificity/{sae}/{STUDY['study']['target']}.{table}.tsv")
         ],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
-from report_inputs import EFFECTS, RULES, write_inputs
+from report_inputs import EFFECTS, PROFILE, RULES, write_inputs
 from scipy import stats
 
 from stethoscope import examined, verdicts
@@ -421,6 +421,7 @@ def test_each_question_to_sp_is_answered_from_its_table(report):
         "sp-set": "in part",  # a mean Jaccard of 0.72
         "sp-grid": "some would not",
         "sp-others": "yes",  # without geometry
+        "sp-controls": "yes",  # two of three layers in common
         "sp-depth": "not shown",  # [-0.52, 0.08] holds zero
     }
     null = re.sub(r"<[^>]*>", "", found["sp-null"].sentence)
@@ -428,6 +429,10 @@ def test_each_question_to_sp_is_answered_from_its_table(report):
     assert "3 exceed theirs" in null  # 1.99, 3.58 and 2.32 of the five against 1.9
     assert "which is so in all of them" not in null
     assert "without Geometry" in found["sp-others"].sentence
+    controls = re.sub(r"<[^>]*>", "", found["sp-controls"].sentence).replace("−", "-")
+    rank = stats.spearmanr(PROFILE, PROFILE[::-1]).statistic
+    assert f"rank correlation with the SAE’s is {rank:.2f}" in controls
+    assert "share 2 of its 3 selected layers" in controls
 
 
 def test_answers_about_sp_that_differ_between_seeds_say_so(tmp_path):

@@ -93,6 +93,16 @@ def test_the_examined_rule_is_that_of_our_layers(config):
     assert studies.choice_of_layers(checked(config)) == {"at_least": 4.0}
 
 
+def test_a_selection_may_be_made_from_an_untrained_encoder_that_is_scored(config):
+    assert studies.scored_encoders(checked(config)) == [
+        "narrow", "narrow-random", "narrow-coordinates",
+    ]  # fmt: skip
+    put(config, "selections.sp.sae", "narrow-random")
+    checked(config)
+    put(config, "specificity.controls.encoders", [])
+    assert "selections.sp.sae: 'narrow-random' is not defined" in complaint(config)
+
+
 def test_a_subject_with_one_probe_problem_is_refused_before_anything_runs(config):
     put(config, "data.generate.splits.probe", {"each": 20, "except": {"geometry": 1}})
     assert "splits.probe: 1 problem of geometry, expected two or more" in complaint(config)

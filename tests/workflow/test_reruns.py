@@ -29,8 +29,15 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
         ("training", {"grow_model", "train_adapter"}),
         (
             "specificity",
-            {"train_saes", "sum_activations", "score_specificity", "examine_specificity"},
+            {
+                "train_saes",
+                "sum_activations",
+                "sum_control_activations",
+                "score_specificity",
+                "examine_specificity",
+            },
         ),
+        ("controls", {"sum_control_activations"}),
         ("stability", {"examine_specificity"}),
         ("comparisons", {"choose_alpha", "compare_edits"}),
         ("statistics", {"choose_alpha", "compare_edits", "recompute_published", "draw_figures"}),
@@ -82,6 +89,14 @@ def test_editing_the_template_reruns_only_the_report(scratch):
     assert set().union(*reasons.values()) == {"render_report"}
     scratch.run_ci()
     assert "Edited." in (scratch.folder / "results/ci/report/index.html").read_text("utf-8")
+
+
+def test_examining_sp_more_closely_scores_selects_and_edits_nothing_anew(scratch):
+    scratch.edit("config/ci.yaml", "resamples: 40", "resamples: 50")
+    reasons = scratch.would_rerun()
+    assert reasons[PARAMS] == {"examine_specificity", "describe_study"}
+    downstream = {"summarize_stability", "draw_figures", "render_report"}
+    assert set().union(*reasons.values()) == reasons[PARAMS] | downstream
 
 
 def test_adding_an_edit_runs_only_that_edit_and_what_sums_up(scratch):

@@ -115,7 +115,7 @@ def measures_table(report: Report) -> Table:
 
 
 def sensitivity_table(report: Report) -> Table:
-    """SP recomputed with other epsilons, units and denominators, against the configured SP."""
+    """SP of each SAE recomputed with other epsilons, units and denominators."""
     table = report.source("sp_sensitivity")
     several = len(report.seeds) > 1
     head = (
@@ -128,6 +128,8 @@ def sensitivity_table(report: Report) -> Table:
     )
     body = []
     for sae in table.values("sae"):
+        if "-" in sae:  # a control; the file has it
+            continue
         for index, seed in enumerate(report.seeds):
             for order, row in enumerate(table.find(seed=seed, sae=sae, subject=report.target)):
                 about = table.rows[row]
@@ -237,6 +239,14 @@ OTHERS = (
     "Leaving one other subject out of the denominator gives the same set in {same} of {count} "
     "cases (Jaccard from {set_low}). "
 )
+CONTROLS = {
+    "random": "Random encoders of the SAE’s norms and firing rates",
+    "coordinates": "The coordinates of the residual stream",
+}
+CONTROL = (
+    "{kind} have a profile whose rank correlation with the SAE’s is {rank}, a highest SP of "
+    "{highest} (the SAE’s: {own}), and share {shared} of its {selected} selected layers. "
+)
 LARGEST = "With the largest of the others in place of their mean, Jaccard is {largest}."
 
 
@@ -245,11 +255,16 @@ def findings(report: Report) -> tuple[Finding, ...]:
     name = report.target_name
     asked: tuple[tuple[str, str, Callable], ...] = (
         ("sp-null", f"Do the selected layers stand out from permuted {name} labels?", _null),
-        ("sp-threshold", "Would the published threshold survive the null of this study?", _threshold),
+        (
+            "sp-threshold",
+            "Would the published threshold survive the null of this study?",
+            _threshold,
+        ),
         ("sp-honest", "Does SP last on problems that did not choose the feature?", _honest),
         ("sp-set", "Would other problems select the same layers?", _set),
         ("sp-grid", "Would another ε or unit select the same layers?", _grid),
         ("sp-others", "Does the set hang on one of the other subjects?", _others),
+        ("sp-controls", "Do encoders without training select other layers?", _controls),
         ("sp-depth", "Does SP follow depth?", _depth),
     )
     sae = report.source("sp_stability").values("sae")[0]
@@ -432,6 +447,50 @@ def _others(report: Report, seed: str, sae: str) -> tuple[str, Markup] | None:
     return "yes" if moving else "no", sentence
 
 
+def _controls(report: Report, seed: str, sae: str) -> tuple[str, Markup] | None:
+    controls = [
+        name
+        for name in report.source("sp_stability").values("sae", seed=seed, subject=report.target)
+        if name.startswith(f"{sae}-")
+    ]
+    mine, _ = _selected(report, seed, sae)
+    profile = _profile(report, seed, sae)
+    if not controls or not mine or len(profile) < 2:
+        return None
+    sentence, shares = Markup(""), []
+    for name in controls:
+        other = _profile(report, seed, name)
+        flags = [
+            _layer(report, row, "selected", INTEGER)
+            for encoder in (sae, name)
+            for row in sorted(sum(_selected(report, seed, encoder), []))
+        ]
+        shared = report.cells.derived(
+            "layers selected by both",
+            lambda v: sum(a * b for a, b in zip(v[: len(v) // 2], v[len(v) // 2 :], strict=True)),
+            flags,
+            INTEGER,
+        )
+        shares.append(shared.value)
+        rank = report.cells.derived(
+            "rank correlation",
+            lambda v: rank_correlation(v[: len(v) // 2], v[len(v) // 2 :]),
+            [*profile, *other],
+            FIXED2,
+        )
+        sentence += _sentence(
+            CONTROL,
+            kind=CONTROLS[name.removeprefix(f"{sae}-")],
+            rank=rank,
+            shared=shared,
+            selected=_size(report, mine),
+            highest=report.extremes(other, FIXED2)[1],
+            own=report.extremes(profile, FIXED2)[1],
+        )
+    same = [share == len(mine) for share in shares]
+    return "no" if all(same) else "some do not" if any(same) else "yes", sentence
+
+
 # --- numbers -------------------------------------------------------------------------------
 
 
@@ -441,6 +500,11 @@ def _selected(report: Report, seed: str, sae: str) -> tuple[list[int], list[int]
     rows = table.find(seed=seed, sae=sae, subject=report.target)
     taken = [row for row in rows if table.rows[row]["selected"] == "1"]
     return taken, [row for row in rows if row not in taken]
+
+
+def _profile(report: Report, seed: str, sae: str) -> list[Cell]:
+    rows = report.source("sp_stability").find(seed=seed, sae=sae, subject=report.target)
+    return [_layer(report, row, "sp", FIXED2) for row in rows]
 
 
 def _layer(report: Report, row: int, column: str, form: Format) -> Cell:

@@ -138,6 +138,12 @@ def selection_of(study: Mapping, edit: str) -> str:
     return selection_names(study, selection)[draw]
 
 
+def scored_encoders(study: Mapping) -> list[str]:
+    """Names of all encoders that specificity is computed of: the SAEs, then their controls."""
+    controls = study["specificity"]["controls"]["encoders"]
+    return [*study["saes"], *(f"{sae}-{name}" for sae in study["saes"] for name in controls)]
+
+
 def choice_of_layers(study: Mapping) -> dict[str, Any]:
     """The rule by which 'ours' takes layers from a score: `score`, and `top` or `at_least`.
 
@@ -145,7 +151,7 @@ def choice_of_layers(study: Mapping) -> dict[str, Any]:
     """
     ours = next(edit["selection"] for edit in study["edits"].values() if edit["role"] == "ours")
     selection = study["selections"][ours]
-    if selection["by"] != "specificity":
+    if selection["by"] != "specificity" or not {"top", "at_least"} & set(selection):
         return {"at_least": study["specificity"]["stability"]["at_least"]}
     return {key: selection[key] for key in ("score", "top", "at_least") if key in selection}
 
@@ -265,7 +271,7 @@ def _broken_references(study: Mapping) -> Iterator[str]:
     for name, selection in study["selections"].items():
         place = f"selections.{name}"
         if "sae" in selection:
-            yield from known(f"{place}.sae", selection["sae"], list(study["saes"]))
+            yield from known(f"{place}.sae", selection["sae"], scored_encoders(study))
         if "subject" in selection:
             yield from known(f"{place}.subject", selection["subject"], subjects)
         if "like" in selection:
