@@ -52,6 +52,12 @@ LAYERS = range(studies.layer_count(STUDY))
 PUBLISHED = ROOT / "config/published"
 TEMPLATES = ROOT / "report"
 OURS = next(edit["selection"] for edit in STUDY["edits"].values() if edit["role"] == "ours")
+SCORED = studies.scored_encoders(STUDY)
+SCORING = {
+    key: value
+    for key, value in STUDY["specificity"].items()
+    if key not in ("stability", "controls")
+}
 EDITS = {family: studies.edit_names(STUDY, family) for family in studies.families(STUDY)}
 
 
@@ -67,6 +73,7 @@ wildcard_constraints:
     layer=r"\d+",
     split="validation|test",
     sae="|".join(STUDY["saes"]),
+    control="random|coordinates",
     vector="|".join(STUDY["vectors"]),
     subject="|".join(STUDY["subjects"]),
     selection="|".join(

@@ -98,6 +98,31 @@ rule summarize_selections:
         "../workflow/scripts/summarize_selections.py"
 
 
+rule summarize_stability:
+    input:
+        [
+            path
+            for sae in SCORED
+            for table in ("stability", "measures", "sensitivity", "profiles")
+            for path in for_each_seed(f"specificity/{sae}/{STUDY['study']['target']}.{table}.tsv")
+        ],
+    output:
+        stability="<results>/statistics/sp_stability.tsv",
+        measures="<results>/statistics/sp_measures.tsv",
+        sensitivity="<results>/statistics/sp_sensitivity.tsv",
+        profiles="<results>/statistics/sp_profiles.tsv",
+    log:
+        "<logs>/summarize_stability.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("summarize_stability"),
+    message:
+        "nulls, stability and sensitivity of SP over all seeds"
+    script:
+        "../workflow/scripts/summarize_stability.py"
+
+
 rule recompute_published:
     input:
         table1=PUBLISHED / "table1.csv",

@@ -3,6 +3,7 @@
 import csv
 import json
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -52,6 +53,7 @@ RULES |= dict.fromkeys(
 )
 RULES |= {"published_formulas": "retest_published", "published_checks": "check_published"}
 RULES |= {"saes": "collect_saes", "selectors": "compare_selectors", "study": "resolve_study"}
+RULES |= dict.fromkeys(("sp_stability", "sp_measures", "sp_sensitivity"), "collect_stability")
 
 SELECTORS = {
     "all": "all",
@@ -73,6 +75,11 @@ COLUMNS = {
     "specificity": "seed sae subject layer sp n_features feature sp_smooth feature_smooth selected",
     "saes": "seed sae layer explained_variance l0 dead_share",
     "selectors": "seed selection by n_layers layers shared_with_ours rho_ours rho_depth",
+    "sp_stability": "seed sae subject layer selected sp sp_low sp_high sp_null_median sp_null_95 "
+    "sp_p sp_p_familywise sp_smooth sp_smooth_null_95 sp_smooth_p sp_half sp_honest frequency",
+    "sp_measures": "seed sae subject measure value low high p",
+    "sp_sensitivity": "seed sae subject epsilon unit denominator configured sp_lowest sp_highest "
+    "spearman jaccard layers",
     "published_table1": "method subject n correct_base correct_method z_pooled z_lmeval p_lmeval "
     "p_holm grim_possible",
 }
@@ -122,6 +129,9 @@ def write_inputs(root: Path, seeds=(1,), title="A small model, made for a test",
         "specificity": _specificity(seeds),
         "saes": _saes(seeds),
         "selectors": _selectors(seeds),
+        "sp_stability": _sp_stability(seeds),
+        "sp_measures": _sp_measures(seeds),
+        "sp_sensitivity": _sp_sensitivity(seeds),
         "published_table1": _published_table1(),
     }
     for name, rows in tables.items():
@@ -273,9 +283,65 @@ def _energy(seeds, effects):
     return rows
 
 
+PROFILE = (1.99, 3.58, 4.59, 6.23, 2.32, 3.89, 1.83, 1.32)
+
+
+def _sp_stability(seeds):
+    """Layers 2, 3 and 5 are selected; layers 6 and 7 do not exceed their null.
+
+    The control has the profile turned round, in which layers 2, 4 and 5 are highest.
+    """
+    rows = []
+    views = [("topk", PROFILE, (2, 3, 5)), ("topk-random", PROFILE[::-1], (2, 4, 5))]
+    for seed, (sae, profile, chosen) in product(seeds, views):
+        for layer, sp in enumerate(profile):
+            p = 0.001 if sp > 1.9 else 0.2
+            rows.append(
+                [seed, sae, "number_theory", layer, int(layer in chosen), sp, sp, sp * 1.4]
+                + [1.5, 1.9, p, 5 * p, sp * 0.6, 1.2, p, sp * 1.2, sp * 0.9, round(sp / 7, 3)]
+            )
+    return rows
+
+
+def _sp_measures(seeds):
+    about = {
+        "spearman_depth": (-0.33, -0.52, 0.08, 0.4),
+        "spearman_mean_active": (0.71, 0.4, 0.8, 0.04),
+        "spearman_halves": (0.9, "", "", ""),
+        "jaccard_bootstrap": (0.72, 0.5, 1, ""),
+        "jaccard_chance": (0.26, "", "", ""),
+        "same_set_bootstrap": (0.31, "", "", ""),
+        "familywise_95": (2.45, "", "", ""),
+        "cutoff": (3.89, "", "", ""),
+        "cutoff_reached_by_null": (0.001, "", "", ""),
+        "cutoff_layers_in_null": (0.001, "", "", ""),
+        "published": (4.0, "", "", ""),
+        "published_reached_by_null": (0.24, "", "", ""),
+        "published_layers_in_null": (0.31, "", "", ""),
+        "published_layers": (2, "", "", ""),
+    }
+    return [
+        [seed, "topk", "number_theory", measure, *values]
+        for seed in seeds
+        for measure, values in about.items()
+    ]
+
+
+def _sp_sensitivity(seeds):
+    ways = [
+        (0.01, "mean_active", "mean", 1, 1.32, 6.23, 1.0, 1.0, "2,3,5"),
+        (1.0, "mean_active", "mean", 0, 0.4, 1.1, 0.62, 0.5, "2,3,7"),
+        (0.01, "raw", "mean", 0, 1.5, 9.23, 0.95, 1.0, "2,3,5"),
+        (0.01, "mean_active", "largest", 0, 1.1, 3.23, 0.81, 0.5, "1,2,3"),
+        (0.01, "mean_active", "mean without algebra", 0, 1.3, 6.3, 0.99, 1.0, "2,3,5"),
+        (0.01, "mean_active", "mean without geometry", 0, 1.3, 8.3, 0.79, 0.5, "3,5,6"),
+    ]
+    return [[seed, "topk", "number_theory", *way] for seed in seeds for way in ways]
+
+
 def _specificity(seeds):
     rows = []
-    profile = (1.99, 3.58, 4.59, 6.23, 2.32, 3.89, 1.83, 1.32)
+    profile = PROFILE
     for seed in seeds:
         for subject in SHORT:
             for layer, sp in enumerate(profile):

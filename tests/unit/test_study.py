@@ -90,6 +90,40 @@ def test_defaults_are_filled_in_wherever_the_schema_has_them(config):
     assert "score" not in study["selections"]["all"]
 
 
+def test_specificity_is_examined_without_being_asked_for(config):
+    asked = checked(config)["specificity"]["stability"]
+    assert asked == {
+        "resamples": 40, "splits": 4, "seed": 1, "at_least": 4.0, "epsilons": [0.01, 1.0],
+    }  # fmt: skip
+    del config["specificity"]["stability"]
+    found = checked(config)["specificity"]["stability"]
+    assert set(found) == set(asked) and found["resamples"] == 1000
+
+
+def test_the_examined_rule_is_that_of_our_layers(config):
+    assert studies.choice_of_layers(checked(config)) == {"score": "sp", "top": 2}
+    put(config, "selections.sp.top", ...)
+    put(config, "selections.sp.at_least", 2.5)
+    assert studies.choice_of_layers(checked(config)) == {"score": "sp", "at_least": 2.5}
+    put(config, "edits.sp.selection", "all")
+    assert studies.choice_of_layers(checked(config)) == {"at_least": 4.0}
+
+
+def test_a_selection_may_be_made_from_an_untrained_encoder_that_is_scored(config):
+    assert studies.scored_encoders(checked(config)) == [
+        "narrow", "narrow-random", "narrow-coordinates",
+    ]  # fmt: skip
+    put(config, "selections.sp.sae", "narrow-random")
+    checked(config)
+    put(config, "specificity.controls.encoders", [])
+    assert "selections.sp.sae: 'narrow-random' is not defined" in complaint(config)
+
+
+def test_a_subject_with_one_probe_problem_is_refused_before_anything_runs(config):
+    put(config, "data.generate.splits.probe", {"each": 20, "except": {"geometry": 1}})
+    assert "splits.probe: 1 problem of geometry, expected two or more" in complaint(config)
+
+
 def test_a_given_value_beats_the_default(config):
     put(config, "model.grow.architecture.sliding_window", 64)
     put(config, "selections.sp.score", "sp_smooth")

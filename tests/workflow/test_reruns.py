@@ -29,8 +29,11 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
         ("training", {"grow_model", "train_adapter"}),
         (
             "specificity",
-            {"train_saes", "sum_activations", "score_specificity", "select_layers"},
+            {"train_saes", "sum_activations", "sum_control_activations"}
+            | {"score_specificity", "examine_specificity", "select_layers"},
         ),
+        ("controls", {"sum_control_activations"}),
+        ("stability", {"examine_specificity"}),
         ("bench", {"summarize_selections"}),
         ("audit", {"retest_published", "check_published"}),
         ("checks_of_layers", {"check_published"}),
@@ -88,6 +91,14 @@ def test_editing_the_template_reruns_only_the_report(scratch):
     assert set().union(*reasons.values()) == {"render_report"}
     scratch.run_ci()
     assert "Edited." in (scratch.folder / "results/ci/report/index.html").read_text("utf-8")
+
+
+def test_examining_sp_more_closely_scores_selects_and_edits_nothing_anew(scratch):
+    scratch.edit("config/ci.yaml", "resamples: 40", "resamples: 50")
+    reasons = scratch.would_rerun()
+    assert reasons[PARAMS] == {"examine_specificity", "describe_study"}
+    downstream = {"summarize_stability", "draw_figures", "render_report"}
+    assert set().union(*reasons.values()) == reasons[PARAMS] | downstream
 
 
 def test_adding_an_edit_runs_only_that_edit_and_what_sums_up(scratch):

@@ -35,9 +35,11 @@ SIGNIFICANT = 0.05  # the paper's level (section 4)
 DRAWS_FOR_RANK = 19  # from here on 1 / (draws + 1) reaches .05
 
 STATISTICS = ("accuracy", "alphas", "comparisons", "energy", "specificity", "saes", "selectors")
+SP_EXAMINED = ("sp_stability", "sp_measures", "sp_sensitivity")
 PUBLISHED = ("table1", "comparisons", "significant", "sweep", "grim", "power", "formulas", "checks")
 INPUTS = (
     *STATISTICS,
+    *SP_EXAMINED,
     *(f"published_{name}" for name in PUBLISHED),
     *("study", "table1", "table6", "text_claims"),
 )

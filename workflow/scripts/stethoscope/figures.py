@@ -33,7 +33,7 @@ COLOURS = {
     "ours": "#0072b2",
     "other": "#56b4e9",
 }
-PALE, INK = "#c9d3da", "#222222"
+PALE, INK, NULL = "#c9d3da", "#222222", "#d55e00"
 PUBLISHED_THRESHOLD = 4.0  # SP of the paper's main selection (claim C11)
 SPREAD = 1.09  # factor between neighbours of the same energy in Figure 5
 
@@ -82,6 +82,15 @@ def _reproduced_profile(axis: Axes, report: Report, seed: str) -> None:
     axis.bar(layers, [_float(row["sp"]) for row in rows], 0.72, color=colours)
     smooth = [_float(row["sp_smooth"]) for row in rows]
     axis.plot(layers, smooth, color=INK, linewidth=0.9, marker="o", markersize=2.8)
+    examined = report.source("sp_stability")
+    null = {
+        int(row["layer"]): _float(row["sp_null_95"])
+        for row in (
+            examined.rows[i] for i in examined.find(seed=seed, sae=sae, subject=report.target)
+        )
+    }
+    for layer, bound in null.items():
+        axis.plot([layer - 0.42, layer + 0.42], [bound] * 2, color=NULL, linewidth=1.1)
     axis.set_xticks(layers if len(layers) <= 18 else layers[::2])
     axis.set_xlabel("layer")
     axis.set_ylabel("SP")
@@ -92,8 +101,9 @@ def _reproduced_profile(axis: Axes, report: Report, seed: str) -> None:
         Patch(color=COLOURS["ours"]),
         Patch(color=PALE),
         Line2D([], [], color=INK, linewidth=0.9, marker="o", markersize=2.8),
+        Line2D([], [], color=NULL, linewidth=1.1),
     ]
-    _legend(axis, handles, ["selected", "not selected", "smoothed"])
+    _legend(axis, handles, ["selected", "not selected", "smoothed", "95 % of null"])
 
 
 def _published_profile(axis: Axes, report: Report) -> None:

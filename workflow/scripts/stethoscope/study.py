@@ -148,6 +148,24 @@ def selection_of(study: Mapping, edit: str) -> str:
     return selection_names(study, selection)[draw]
 
 
+def scored_encoders(study: Mapping) -> list[str]:
+    """Names of all encoders that specificity is computed of: the SAEs, then their controls."""
+    controls = study["specificity"]["controls"]["encoders"]
+    return [*study["saes"], *(f"{sae}-{name}" for sae in study["saes"] for name in controls)]
+
+
+def choice_of_layers(study: Mapping) -> dict[str, Any]:
+    """The rule by which 'ours' takes layers from a score: `score`, and `top` or `at_least`.
+
+    Where 'ours' takes them otherwise, the threshold that specificity.stability asks about.
+    """
+    ours = next(edit["selection"] for edit in study["edits"].values() if edit["role"] == "ours")
+    selection = study["selections"][ours]
+    if selection["by"] != "specificity" or not {"top", "at_least"} & set(selection):
+        return {"at_least": study["specificity"]["stability"]["at_least"]}
+    return {key: selection[key] for key in ("score", "top", "at_least") if key in selection}
+
+
 def alphas(study: Mapping, family: str) -> list[float]:
     """The alpha grid of a configured edit; the base has the one value 0."""
     return [0.0] if family == BASE else [float(alpha) for alpha in study["edits"][family]["alphas"]]
@@ -251,6 +269,14 @@ def _broken_references(study: Mapping) -> Iterator[str]:
             yield f"{place}: '{name}' is not defined{_did_you_mean(name, sorted(allowed))}"
 
     yield from known("study.target", study["study"]["target"], subjects)
+    probe = study["data"]["generate"]["splits"]["probe"]
+    for subject in subjects:
+        size = probe["except"].get(subject, probe["each"])
+        if size < 2:
+            yield (
+                f"data.generate.splits.probe: {size} problem of {subject}, expected two or more "
+                "(specificity is examined on halves)"
+            )
     for name, vector in study["vectors"].items():
         for subject in vector["problems"]:
             yield from known(f"vectors.{name}.problems", subject, subjects)
@@ -259,7 +285,7 @@ def _broken_references(study: Mapping) -> Iterator[str]:
     for name, selection in study["selections"].items():
         place = f"selections.{name}"
         if "sae" in selection:
-            yield from known(f"{place}.sae", selection["sae"], list(study["saes"]))
+            yield from known(f"{place}.sae", selection["sae"], scored_encoders(study))
         if "subject" in selection:
             yield from known(f"{place}.subject", selection["subject"], subjects)
         for key in [key for key in ("vector", "match_norm_of") if key in selection]:

@@ -1,0 +1,22 @@
+"""Hold every layer's specificity against nulls, resampled problems and other choices."""
+
+from stethoscope.jobs import job
+from stethoscope.provenance import atomic_path
+from stethoscope.specificity import ProblemSums
+from stethoscope.stability import Choice, Scoring, examine
+
+with job(snakemake) as progress:
+    scoring = snakemake.params.scoring
+    found = examine(
+        {layer: ProblemSums.load(path) for layer, path in enumerate(snakemake.input)},
+        target=snakemake.wildcards.subject,
+        subjects=snakemake.params.subjects,
+        scoring=Scoring(scoring["epsilon"], scoring["unit"], scoring["smoothing_quantile"]),
+        choice=Choice(**snakemake.params.choice),
+        **snakemake.params.settings,
+    )
+    for name in ("layers", "measures", "sensitivity", "profiles"):
+        with atomic_path(snakemake.output[name]) as path:
+            getattr(found, name).to_csv(path, sep="\t", index=False)
+    p_values = " ".join(f"{p:.3f}" for p in found.layers["sp_p"])
+    progress(f"permutation p by layer: {p_values}")
