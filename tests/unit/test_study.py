@@ -132,6 +132,15 @@ def test_a_given_value_beats_the_default(config):
         ("selections.all", {"by": "range", "first": 2, "last": 4}, ["last: layer 4 of a model"]),
         ("selections.all", {"by": "range", "first": 2, "last": 1}, ["first 2 is after last 1"]),
         ("edits.projected.projection", ..., ["edits.projected.projection: is missing"]),
+        ("edits.raw_matched.projection", ..., ["is missing (transform: raw_matched needs it)"]),
+        ("edits.raw_matched.projection.match_norm", True, ["raw_matched.projection.match_norm:"]),
+        ("edits.projected.projection.sae", ..., ["projection.sae: is missing (basis: sae needs"]),
+        ("edits.projected.projection.basis", "pca", ["'pca' is not allowed"]),
+        ("edits.projected.projection.draws", 2, ["draws: basis sae has nothing to draw"]),
+        ("edits.complement.projection.reading", "unnormalized", ["it has no complement"]),
+        ("edits.random_basis.selection", "random", ["draws: its selection 'random' has draws"]),
+        ("edits.sp.evaluate", False, ["edits.sp.evaluate: an edit with the role ours is"]),
+        ("statistics.references", ["oracle"], ["statistics.references: 'oracle' is not defined"]),
         ("edits.base", {"label": "", "role": "other", "vectors": {"v2": 1}, "selection": "all",
                         "alphas": [1]}, ["edits.base: 'base' is the empty edit"]),
         ("edits.sp.role", "other", ["edits: none has the role 'ours'"]),
@@ -197,7 +206,8 @@ def test_yaml_is_read_as_yaml_says(tmp_path):
 def test_an_edit_with_a_random_selection_stands_for_one_edit_a_draw(config):
     study = checked(config)
     assert studies.families(study) == [
-        "base", "full", "sp", "random", "projected", "projected_matched",
+        "base", "full", "sp", "random", "projected", "projected_matched", "complement",
+        "random_basis", "oracle", "frequent", "random_features", "raw_matched",
     ]  # fmt: skip
     assert studies.edit_names(study, "random") == ["random-1", "random-2"]
     assert studies.edit_names(study, "sp") == ["sp"]
@@ -215,6 +225,19 @@ def test_the_draw_of_an_edit_is_the_draw_of_its_selection(config):
     assert studies.selection_of(study, "projected") == "sp"
     assert studies.family_of(study, "elsewhere-2") == "elsewhere"
     assert studies.family_of(study, "base") == "base"
+
+
+def test_a_drawn_projection_stands_for_one_edit_a_draw_on_the_same_layers(config):
+    study = checked(config)
+    assert studies.edit_names(study, "random_basis") == ["random_basis-1", "random_basis-2"]
+    assert studies.selection_of(study, "random_basis-2") == "sp"
+    assert studies.family_of(study, "random_basis-2") == "random_basis"
+
+
+def test_edits_that_are_not_evaluated_are_edits_all_the_same(config):
+    study = checked(config)
+    assert studies.evaluated(study) == studies.families(study)[:7]
+    assert "random_basis" not in studies.evaluated(study)
 
 
 def test_alphas_are_numbers_and_the_base_has_the_one_value_zero(config):
