@@ -59,6 +59,7 @@ SCORING = {
     if key not in ("stability", "controls")
 }
 EDITS = {family: studies.edit_names(STUDY, family) for family in studies.families(STUDY)}
+EVALUATED = studies.evaluated(STUDY)
 
 
 pathvars:
@@ -137,11 +138,16 @@ def selection_inputs(wildcards):
 def edit_settings(wildcards):
     """The configured edit behind a concrete one; the base is the empty edit."""
     family = studies.family_of(STUDY, wildcards.edit)
-    return STUDY["edits"].get(family, {"vectors": {}, "transform": "raw"})
+    settings = dict(STUDY["edits"].get(family, {"vectors": {}, "transform": "raw"}))
+    if "projection" in settings:
+        projection = {**settings["projection"], "draw": int(wildcards.edit.partition("-")[2] or 1)}
+        projection.pop("draws", None)
+        settings["projection"] = projection
+    return settings
 
 
 def edit_inputs(wildcards):
-    """What an edit is made from: task vectors, the selection, and SAE files where it projects."""
+    """What an edit is made from: task vectors, the selection, and what a projection reads."""
     if wildcards.edit == studies.BASE:
         return {}
     settings = edit_settings(wildcards)
@@ -149,10 +155,22 @@ def edit_inputs(wildcards):
         "vectors": [in_seed(f"vectors/{vector}.safetensors") for vector in settings["vectors"]],
         "selection": in_seed(f"selections/{studies.selection_of(STUDY, wildcards.edit)}.json"),
     }
-    if settings["transform"] == "project":
-        sae, target = settings["projection"]["sae"], STUDY["study"]["target"]
-        inputs["features"] = in_seed(f"specificity/{sae}/{target}.features.tsv")
-        inputs["saes"] = [in_seed(f"saes/{sae}/layer_{layer}/manifest.json") for layer in LAYERS]
+    if settings["transform"] != "raw":
+        inputs |= projection_inputs(settings["projection"])
+    return inputs
+
+
+def projection_inputs(settings):
+    """What the basis of a projection reads: SAEs, and which of their features it takes."""
+    basis, sae = settings["basis"], settings.get("sae")
+    if basis in ("random", "oracle"):
+        return {}
+    inputs = {"saes": [in_seed(f"saes/{sae}/layer_{layer}/manifest.json") for layer in LAYERS]}
+    if basis in ("frequent", "random_features"):
+        sums = f"specificity/{sae}/activations/layer_{{layer}}.safetensors"
+        inputs["activations"] = [in_seed(sums.format(layer=layer)) for layer in LAYERS]
+    else:
+        inputs["features"] = in_seed(f"specificity/{sae}/{STUDY['study']['target']}.features.tsv")
     return inputs
 
 
@@ -162,6 +180,18 @@ def family_adapters(wildcards):
         in_seed(f"edits/{edit}/alpha-{studies.alpha_name(alpha)}/manifest.json")
         for edit in EDITS[wildcards.family]
         for alpha in studies.alphas(STUDY, wildcards.family)
+    ]
+
+
+def unevaluated_edits():
+    """Every edit of which only the energy is asked: all draws at all alphas, for each seed."""
+    return [
+        path
+        for family in EDITS
+        if family not in EVALUATED
+        for edit in EDITS[family]
+        for alpha in studies.alphas(STUDY, family)
+        for path in for_each_seed(f"edits/{edit}/alpha-{studies.alpha_name(alpha)}/manifest.json")
     ]
 
 

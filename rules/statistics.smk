@@ -2,9 +2,9 @@
 
 TEST = {
     "evaluations": [
-        path for family in EDITS for path in for_each_seed(f"evaluations/test/{family}.json")
+        path for family in EVALUATED for path in for_each_seed(f"evaluations/test/{family}.json")
     ],
-    "alphas": [path for family in EDITS for path in for_each_seed(f"alphas/{family}.json")],
+    "alphas": [path for family in EVALUATED for path in for_each_seed(f"alphas/{family}.json")],
 }
 
 
@@ -33,6 +33,7 @@ rule compare_edits:
 rule summarize_energy:
     input:
         **TEST,
+        unevaluated=unevaluated_edits(),
     output:
         "<results>/statistics/energy.tsv",
     log:

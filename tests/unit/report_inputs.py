@@ -44,6 +44,9 @@ LAYERS = {"full": "0,1,2,3,4,5,6,7", "sp": "2,3,5", "projected": "2,3,5"}
 LAYERS |= {"projected_matched": "2,3,5", "random-1": "2,4,5", "random-2": "0,3,6"}
 LAYERS |= {"norm": "3,5,6", "scaled": LAYERS["full"]}
 LAYERS |= {"random-3": "1,2,7", "random-4": "3,4,6", "random-5": "0,5,7"}
+# edits of which only the energy is known -> share of the energy kept
+UNEVALUATED = {"random_basis-1": 0.0231, "random_basis-2": 0.0252}
+LAYERS["random_basis"] = "2,3,5"
 GRID = ("0.375", "0.5", "0.75", "1.0", "1.5")
 RULES = dict.fromkeys(("accuracy", "comparisons", "published_table1"), "compare_edits")
 RULES |= {"alphas": "choose_alpha", "energy": "collect_energy", "specificity": "collect_sp"}
@@ -70,8 +73,8 @@ COLUMNS = {
     "p_mcnemar p_holm ci_low ci_high",
     "alphas": "seed edit alpha n correct accuracy chosen",
     "energy": "seed edit alpha n_layers layers energy_task_vector energy_selected energy_edit "
-    "energy_retained norm_retained chance oracle landed_energy_fp32 landed_cosine_fp32 "
-    "unchanged_fp32 landed_energy_bf16 landed_cosine_bf16 unchanged_bf16",
+    "energy_retained norm_retained chance oracle alignment landed_energy_fp32 landed_cosine_fp32 "
+    "unchanged_fp32 outside_fp32 landed_energy_bf16 landed_cosine_bf16 unchanged_bf16 outside_bf16",
     "specificity": "seed sae subject layer sp n_features feature sp_smooth feature_smooth selected",
     "saes": "seed sae layer explained_variance l0 dead_share",
     "selectors": "seed selection by n_layers layers shared_with_ours rho_ours rho_depth",
@@ -151,12 +154,17 @@ def write_inputs(root: Path, seeds=(1,), title="A small model, made for a test",
         "projected_matched": {
             "label": "SAE projection, raw norm", "role": "projection_matched", "selection": "sp",
         },
+        "random_basis": {"label": "Random directions", "role": "other", "selection": "sp"},
         "norm": {"label": "Highest norm", "role": "control", "selection": "norm"},
         "scaled": {"label": "Full merge, scaled", "role": "control", "selection": "all"},
     }  # fmt: skip
-    for name, edit in edits.items():
+    for edit in edits.values():
         edit["vectors"] = {"v2": 1.0}
-        edit["transform"] = "project" if name.startswith("projected") else "raw"
+        edit["transform"] = "raw"
+    for name in ("projected", "projected_matched", "random_basis"):
+        basis = "random" if name == "random_basis" else "sae"
+        edits[name]["transform"] = "project"
+        edits[name]["projection"] = {"rank": 3, "basis": basis, "reading": "both"}
     study = {
         "study": {"name": "small", "title": title, "target": "number_theory"},
         "seeds": list(seeds),
@@ -267,18 +275,20 @@ def _alphas(seeds, effects):
 def _energy(seeds, effects):
     rows = []
     for seed in seeds:
-        for edit in effects:
+        for edit in [*effects, *UNEVALUATED]:
             if edit == "base":
                 continue
-            layers = LAYERS[edit]
-            projected = edit.startswith("projected")
-            kept = 0.0431 if projected else 1.0
+            layers = LAYERS[edit.partition("-")[0] if edit in UNEVALUATED else edit]
+            projected = edit.startswith("projected") or edit in UNEVALUATED
+            kept = UNEVALUATED.get(edit, 0.0431) if projected else 1.0
             for alpha in GRID:
                 rows.append(
                     [seed, edit, alpha, layers.count(",") + 1, layers, 2408.0, 1046.0, 1046 * kept]
                     + [kept, kept**0.5, 3 / 128 if projected else "", 0.61 if projected else ""]
-                    + [1.0, 1.0, 0.0, 0.5 if projected else 0.981, 0.7 if projected else 0.99]
-                    + [0.71 if projected else 0.23]
+                    + [(kept - 3 / 128) / (0.61 - 3 / 128) if projected else ""]
+                    + [1.0, 1.0, 0.0, 0.0 if projected else ""]
+                    + [0.5 if projected else 0.981, 0.7 if projected else 0.99]
+                    + [0.71 if projected else 0.23, 0.53 if projected else ""]
                 )
     return rows
 

@@ -17,6 +17,7 @@ from stethoscope.editing import (
     energy_summary,
     matching_scale,
     projected,
+    read_gains,
     read_weights,
     save_adapter,
     scaled,
@@ -24,7 +25,7 @@ from stethoscope.editing import (
 )
 from stethoscope.evaluation import edited
 from stethoscope.models import load_model
-from stethoscope.projection import orthonormal_basis, writes_to_stream
+from stethoscope.projection import StreamMap, stream_maps, writes_to_stream
 from stethoscope.taskvectors import LowRank, TaskVector, extract_task_vector, layer_of, read_adapter
 
 
@@ -34,10 +35,15 @@ def vector(tiny, adapter) -> TaskVector:
 
 
 @pytest.fixture(scope="module")
-def bases() -> dict[int, np.ndarray]:
+def directions() -> dict[int, np.ndarray]:
     """Three random directions of the stream for each layer."""
     generator = np.random.default_rng(2)
-    return {layer: orthonormal_basis(generator.normal(size=(3, 32))) for layer in range(3)}
+    return {layer: generator.normal(size=(3, 32)) for layer in range(3)}
+
+
+@pytest.fixture(scope="module")
+def maps(vector, directions) -> dict[str, StreamMap]:
+    return stream_maps(vector.modules, directions)
 
 
 def logits(tiny, model) -> torch.Tensor:
@@ -71,11 +77,10 @@ def test_an_edit_comes_back_from_its_adapter(vector, tmp_path):
 
 @pytest.mark.parametrize("kind", ["raw", "projected"])
 def test_peft_merges_a_written_adapter_to_the_model_that_is_evaluated(
-    tiny, vector, bases, tmp_path, kind
+    tiny, vector, maps, tmp_path, kind
 ):
-    edit = scaled(vector.in_layers([0, 2]), -0.8)
-    if kind == "projected":
-        edit = projected(edit, bases)
+    edit = vector.in_layers([0, 2])
+    edit = scaled(projected(edit, maps) if kind == "projected" else edit, -0.8)
     save_adapter(tmp_path, edit, tiny.folder.as_posix())
     loaded = PeftModel.from_pretrained(load_model(tiny.folder), tmp_path)
     merged = loaded.merge_and_unload()
@@ -157,22 +162,38 @@ def test_alpha_scales_the_norm_and_one_keeps_every_bit(vector):
         assert delta.B.dtype == np.float32
 
 
-def test_each_layer_is_projected_on_its_own_directions(vector, bases):
-    for name, delta in projected(vector, bases).modules.items():
-        projector = bases[layer_of(name)] @ bases[layer_of(name)].T
+def test_each_layer_is_projected_on_its_own_directions(vector, maps, directions):
+    for name, delta in projected(vector, maps).modules.items():
+        rows = directions[layer_of(name)]
+        projector = rows.T @ np.linalg.pinv(rows.T)
         whole = dense(vector.modules[name])
         expected = projector @ whole if writes_to_stream(name) else whole @ projector
-        np.testing.assert_allclose(dense(delta), expected, atol=1e-6)
+        np.testing.assert_allclose(dense(delta), expected, atol=1e-12)
 
 
-def test_the_matching_scale_gives_a_projection_the_norm_of_the_raw_edit(vector, bases):
-    kept = projected(vector, bases)
+def test_an_edit_is_fp32_whatever_was_done_to_its_factors(vector, maps):
+    for delta in scaled(projected(vector, maps), 0.5).modules.values():
+        assert delta.A.dtype == delta.B.dtype == delta.dense().dtype == np.float32
+
+
+def test_the_matching_scale_gives_a_projection_the_norm_of_the_raw_edit(vector, maps):
+    kept = projected(vector, maps)
     scale = matching_scale(kept, vector)
     norms = [
         np.sqrt(sum(np.sum(dense(delta) ** 2) for delta in v.modules.values()))
         for v in (scaled(kept, scale), vector, kept)
     ]
     assert norms[0] == pytest.approx(norms[1], rel=1e-6) and norms[2] < 0.7 * norms[1]
+
+
+def test_the_raw_vector_can_be_shrunk_to_the_norm_of_a_projection(vector, maps):
+    kept = projected(vector, maps)
+    small = scaled(vector, matching_scale(vector, kept))
+    assert small.energy() == pytest.approx(kept.energy(), rel=1e-6)
+    for name, delta in small.modules.items():
+        whole = dense(vector.modules[name])
+        ratio = np.sqrt(kept.energy() / vector.energy())
+        np.testing.assert_allclose(dense(delta), ratio * whole, rtol=1e-5, atol=1e-9)
 
 
 def test_a_projection_that_keeps_nothing_cannot_be_matched(vector):
@@ -195,17 +216,17 @@ def test_bfloat16_rounding_is_that_of_torch_ties_included():
 
 @pytest.mark.parametrize("match_norm", [False, True])
 def test_the_energies_of_a_projected_edit_are_those_of_the_dense_matrices(
-    tiny, vector, bases, match_norm
+    tiny, vector, maps, directions, match_norm
 ):
     part = vector.in_layers([1, 2])
-    kept = projected(part, bases)
+    kept = projected(part, maps)
     scale = matching_scale(kept, part) if match_norm else 1.0
     edit = scaled(kept, 0.02 * scale)
     weights = {name: base_weights(tiny)[f"{name}.weight"].numpy() for name in part.modules}
-    record = energy_record(part, kept, edit, weights, ranks={1: 3, 2: 3})
+    record = energy_record(part, kept, edit, weights, maps)
     assert record.columns.tolist() == RECORD_COLUMNS and len(record) == 14
     total = dict.fromkeys(("raw", "kept", "edit", "best", "chance", "weight", "entries"), 0.0)
-    landed = {kind: dict(energy=0.0, inner=0.0, still=0) for kind in ("fp32", "bf16")}
+    landed = {kind: dict(energy=0.0, inner=0.0, still=0, outside=0.0) for kind in ("fp32", "bf16")}
     for (name, delta), (_, row) in zip(edit.modules.items(), record.iterrows(), strict=True):
         tau, left, added = dense(part.modules[name]), dense(kept.modules[name]), dense(delta)
         weight = weights[name]
@@ -218,6 +239,7 @@ def test_the_energies_of_a_projected_edit_are_those_of_the_dense_matrices(
         assert row["energy_edit"] == pytest.approx(np.sum(added**2), rel=1e-10)
         best = np.sum(np.linalg.svd(tau, compute_uv=False)[:3] ** 2)
         assert row["energy_oracle"] == pytest.approx(best, rel=1e-10)
+        assert row["measured_kept"] == pytest.approx(row["energy_kept"], rel=1e-12)
         assert row["energy_kept"] <= row["energy_oracle"] <= row["energy_vector"]
         assert row["chance"] == 3 / 32
         assert row["energy_weight"] == pytest.approx(np.sum(weight.astype(float) ** 2), rel=1e-10)
@@ -231,6 +253,10 @@ def test_the_energies_of_a_projected_edit_are_those_of_the_dense_matrices(
             landed[kind]["energy"] += np.sum(by**2)
             landed[kind]["inner"] += np.sum(by * added)
             landed[kind]["still"] += np.sum(by == 0)
+            rows = directions[layer_of(name)]
+            away = np.eye(32) - rows.T @ np.linalg.pinv(rows.T)
+            side = by if writes_to_stream(name) else by.T
+            landed[kind]["outside"] += np.sum((away @ side) ** 2)
         for key, value in {
             "raw": np.sum(tau**2), "kept": np.sum(left**2), "edit": np.sum(added**2), "best": best,
             "chance": 3 / 32 * np.sum(tau**2), "weight": np.sum(weight.astype(float) ** 2),
@@ -245,6 +271,7 @@ def test_the_energies_of_a_projected_edit_are_those_of_the_dense_matrices(
         "norm_retained": np.sqrt(total["kept"] / total["raw"]),
         "chance": total["chance"] / total["raw"],
         "oracle": total["best"] / total["raw"],
+        "alignment": (total["kept"] - total["chance"]) / (total["best"] - total["chance"]),
         "relative_norm": np.sqrt(total["edit"] / total["weight"]),
     }
     for key, value in expected.items():
@@ -255,8 +282,11 @@ def test_the_energies_of_a_projected_edit_are_those_of_the_dense_matrices(
         cosine = inner / np.sqrt(energy * total["edit"])
         assert summary[f"landed_energy_{kind}"] == pytest.approx(energy / total["edit"], tolerance)
         assert summary[f"landed_cosine_{kind}"] == pytest.approx(cosine, tolerance)
+        outside = landed[kind]["outside"] / energy
+        assert summary[f"outside_{kind}"] == pytest.approx(outside, tolerance, abs=1e-6)
         still = landed[kind]["still"] / total["entries"]
         assert summary[f"unchanged_{kind}"] == pytest.approx(still, abs=2e-3)
+    assert summary["outside_bf16"] > 0.02 > 1e-4 > summary["outside_fp32"]
     assert summary["unchanged_bf16"] > 0.3 > 0.05 > summary["unchanged_fp32"]
     if match_norm:
         assert summary["energy_edit"] == pytest.approx(0.02**2 * total["raw"], rel=1e-6)
@@ -266,23 +296,73 @@ def test_the_energies_of_a_projected_edit_are_those_of_the_dense_matrices(
 
 def test_a_raw_edit_retains_everything_and_has_neither_chance_nor_oracle(tiny, vector, tmp_path):
     weights = read_weights(tiny.folder, list(vector.modules))
-    record = energy_record(vector, vector, scaled(vector, 0.5), weights, ranks=None)
+    record = energy_record(vector, vector, scaled(vector, 0.5), weights, maps=None)
     record.to_csv(tmp_path / "energy.tsv", sep="\t", index=False)
     for table in (record, pd.read_csv(tmp_path / "energy.tsv", sep="\t")):
         summary = energy_summary(table)
         assert summary["energy_retained"] == summary["norm_retained"] == 1.0
         assert summary["energy_edit"] == pytest.approx(0.25 * vector.energy(), rel=1e-6)
-        assert summary["chance"] is summary["oracle"] is None
+        assert all(summary[key] is None for key in ("chance", "oracle", "alignment"))
+        assert summary["outside_fp32"] is summary["outside_bf16"] is None
         assert summary["landed_cosine_fp32"] == pytest.approx(1, abs=1e-6)
+
+
+def test_the_norm_aware_reading_is_measured_behind_the_norms(tiny, vector, directions):
+    part = vector.in_layers([0])
+    gains = read_gains(tiny.folder, list(part.modules))
+    stored = base_weights(tiny)
+    whole = kept = best = 0.0
+    for name, delta in part.modules.items():
+        norm = {"o": "post_attention", "down": "post_feedforward"} | dict.fromkeys(
+            ("gate", "up"), "pre_feedforward"
+        )
+        kind = norm.get(name.rsplit(".", 1)[-1].removesuffix("_proj"), "input")
+        weight = stored[f"model.layers.0.{kind}_layernorm.weight"].numpy().astype(np.float64)
+        np.testing.assert_array_equal(gains[name], 1 + weight)
+        assert weight.std() > 0
+        tau = dense(delta) if writes_to_stream(name) else dense(delta).T
+        seen = (1 + weight)[:, None] * tau
+        projector = directions[0].T @ np.linalg.pinv(directions[0].T)
+        whole += np.sum(seen**2)
+        kept += np.sum((projector @ seen) ** 2)
+        best += np.sum(np.linalg.svd(seen, compute_uv=False)[:3] ** 2)
+    maps = stream_maps(part.modules, directions, "norm_aware", gains=gains)
+    edit = projected(part, maps)
+    weights = read_weights(tiny.folder, list(part.modules))
+    summary = energy_summary(energy_record(part, edit, scaled(edit, 1.0), weights, maps))
+    assert summary["energy_retained"] == pytest.approx(kept / whole, rel=1e-8)
+    assert summary["oracle"] == pytest.approx(best / whole, rel=1e-8)
+    assert summary["chance"] == pytest.approx(3 / 32, rel=1e-12)
+    assert summary["energy_task_vector"] == pytest.approx(part.energy(), rel=1e-10)
+
+
+def test_writers_only_changes_no_reader(tiny, vector, directions):
+    part = vector.in_layers([0])
+    maps = stream_maps(part.modules, directions, "writers_only")
+    edit = projected(part, maps)
+    weights = read_weights(tiny.folder, list(part.modules))
+    record = energy_record(part, edit, scaled(edit, 1.0), weights, maps)
+    readers = ~record["module"].map(writes_to_stream)
+    assert readers.sum() == 5
+    nothing = ["energy_kept", "chance", "energy_oracle", "landed_bf16"]
+    assert (record.loc[readers, nothing] == 0).all(axis=None)
+    assert (record.loc[readers, "unchanged_bf16"] == record.loc[readers, "entries"]).all()
+    assert (record.loc[~readers, ["energy_kept", "chance", "energy_oracle"]] > 0).all(axis=None)
+
+
+def test_norms_of_another_family_are_refused_instead_of_guessed(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    with pytest.raises(ValueError, match="model_type 'llama': .* gemma2 and gemma3"):
+        read_gains(tmp_path, ["model.layers.0.mlp.up_proj"])
 
 
 def test_the_base_and_an_edit_of_size_zero_have_no_shares(tiny, vector):
     empty = TaskVector({}, vector.base)
-    summary = energy_summary(energy_record(empty, empty, empty, {}, ranks=None))
+    summary = energy_summary(energy_record(empty, empty, empty, {}, maps=None))
     assert (summary["n_layers"], summary["layers"], summary["energy_edit"]) == (0, "", 0.0)
     assert all(value is None for key, value in summary.items() if "retained" in key or "_fp" in key)
     weights = read_weights(tiny.folder, list(vector.modules))
-    zero = energy_summary(energy_record(vector, vector, scaled(vector, 0.0), weights, ranks=None))
+    zero = energy_summary(energy_record(vector, vector, scaled(vector, 0.0), weights, maps=None))
     assert zero["landed_energy_fp32"] is zero["landed_cosine_bf16"] is None
     assert (zero["unchanged_fp32"], zero["energy_retained"], zero["relative_norm"]) == (1, 1, 0)
 

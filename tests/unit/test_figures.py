@@ -4,10 +4,11 @@ import re
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.figure import Figure
 from report_inputs import EFFECTS, RULES, write_inputs
 
 from stethoscope.facts import Report, load_sources
-from stethoscope.figures import COLOURS, FIGURES, Point, _side_by_side
+from stethoscope.figures import COLOURS, FIGURES, Point, _energy_only, _points, _side_by_side
 
 
 def make(root, **options):
@@ -71,3 +72,22 @@ def test_a_study_without_projection_or_draws_can_be_drawn(tmp_path):
     report = make(tmp_path, effects=effects)
     for draw in FIGURES.values():
         assert draw(report).startswith("<?xml")
+
+
+def test_figure_5_marks_controls_of_which_only_the_energy_is_known(tmp_path):
+    axis = Figure().subplots()
+    _energy_only(axis, make(tmp_path), "1")
+    (ticks,) = axis.get_lines()
+    assert ticks.get_xdata() == pytest.approx([2.31, 2.52])
+    assert (ticks.get_marker(), ticks.get_linestyle()) == ("|", "None")
+
+
+def test_further_edits_differ_by_their_markers(tmp_path):
+    report = make(tmp_path)
+    points = list(_points(report, report.one("base"), "1"))
+    assert {point.marker for point in points} == {"o"}
+    for edit in ("full", "random"):
+        report.source("study").document["edits"][edit]["role"] = "other"
+    again = list(_points(Report(report.sources), report.one("base"), "1"))
+    assert {point.marker for point in again if point.label == "Full merge"} == {"s"}
+    assert {point.marker for point in again if point.label == "Random layers"} == {"^"}

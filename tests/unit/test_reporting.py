@@ -27,7 +27,7 @@ from stethoscope.facts import Report, load_sources
 from stethoscope.findings import findings
 from stethoscope.provenance import sha256_file
 from stethoscope.reporting import FIGURE_NAMES, render
-from stethoscope.tables import escape_tex, methods, table1_tex, table1_tsv
+from stethoscope.tables import escape_tex, methods, projections_table, table1_tex, table1_tsv
 
 TEMPLATES = Path(__file__).parents[2] / "report"
 FIGURES = dict.fromkeys(FIGURE_NAMES, '<?xml version="1.0"?>\n<svg><title>drawn</title></svg>\n')
@@ -489,3 +489,30 @@ def test_a_study_with_few_edits_has_a_page_too(tmp_path):
     effects = {name: EFFECTS[name] for name in ("base", "sp")}
     page = page_of(make(tmp_path, effects=effects))
     assert "Does ours beat base" in page and "Does ours beat the full merge" not in page
+
+
+def test_each_projection_stands_beside_chance_with_its_effect_where_it_has_one(tmp_path):
+    report = make(tmp_path)
+    rows = {row.cells[0].content: row for row in projections_table(report).body}
+    assert len(rows) == 4
+    shown = {str(title): [str(td.content) for td in row.cells[1:]] for title, row in rows.items()}
+    projected, drawn = (
+        next(cells for title, cells in shown.items() if words in title)
+        for words in ("SAE projection<", "Random directions, draw 2")
+    )
+    assert projected[:4] == ["specific features", "both", "3", "1.0"]
+    assert projected[4:9] == ["4.31", "20.76", "2.34", "61.00", "0.034"]
+    assert drawn[:2] == ["random", "both"]
+    assert drawn[4:9] == ["2.52", "15.87", "2.34", "61.00", "0.003"]
+    assert drawn[9:11] == ["—", "—"]
+    assert drawn[11:] == projected[11:] == ["0.500", "53.00"]
+    difference = next(row for title, row in rows.items() if "SAE projection<" in title).cells[10]
+    assert str(difference.parts[0]) == "−2.0"
+
+
+def test_an_edit_of_which_only_the_energy_is_known_is_in_no_comparison(tmp_path):
+    report = make(tmp_path)
+    assert [edit.name for edit in report.unevaluated] == ["random_basis-1", "random_basis-2"]
+    assert not set(report.unevaluated) & set(report.edits)
+    assert "random_basis" not in table1_tsv(report) + table1_tex(report)
+    assert page_of(report).count("Random directions, draw") == 2

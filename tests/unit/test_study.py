@@ -51,6 +51,7 @@ def test_the_studies_of_this_repository_are_in_order(name):
 
 def test_the_full_study_is_the_demo_with_more_selections_and_edits():
     demo, full = (checked(studies.load_yaml(CONFIG / f"{name}.yaml")) for name in ("demo", "full"))
+    del full["specificity"]["controls"], demo["specificity"]["controls"]
     for section in ("seeds", "model", "data", "subjects", "specificity", "evaluation"):
         assert full[section] == demo[section]
     for section, names in (("saes", ["narrow"]), ("vectors", ["v2"]), ("edits", demo["edits"])):
@@ -198,6 +199,15 @@ def test_a_given_value_beats_the_default(config):
         ("selections.norm.top", 1, ["selections.norm: needs exactly one of at_least, top, like"]),
         ("selections.off_principal.rank", ..., ["selections.off_principal: 'rank' is missing"]),
         ("edits.projected.projection", ..., ["edits.projected.projection: is missing"]),
+        ("edits.raw_matched.projection", ..., ["is missing (transform: raw_matched needs it)"]),
+        ("edits.raw_matched.projection.match_norm", True, ["raw_matched.projection.match_norm:"]),
+        ("edits.projected.projection.sae", ..., ["projection.sae: is missing (basis: sae needs"]),
+        ("edits.projected.projection.basis", "pca", ["'pca' is not allowed"]),
+        ("edits.projected.projection.draws", 2, ["draws: basis sae has nothing to draw"]),
+        ("edits.complement.projection.reading", "unnormalized", ["it has no complement"]),
+        ("edits.random_basis.selection", "random", ["draws: its selection 'random' has draws"]),
+        ("edits.sp.evaluate", False, ["edits.sp.evaluate: an edit with the role ours is"]),
+        ("statistics.references", ["oracle"], ["statistics.references: 'oracle' is not defined"]),
         ("edits.base", {"label": "", "role": "other", "vectors": {"v2": 1}, "selection": "all",
                         "alphas": [1]}, ["edits.base: 'base' is the empty edit"]),
         ("edits.sp.role", "other", ["edits: none has the role 'ours'"]),
@@ -279,6 +289,20 @@ def test_the_draw_of_an_edit_is_the_draw_of_its_selection(config):
     assert studies.selection_of(study, "projected") == "sp"
     assert studies.family_of(study, "elsewhere-2") == "elsewhere"
     assert studies.family_of(study, "base") == "base"
+
+
+def test_a_drawn_projection_stands_for_one_edit_a_draw_on_the_same_layers(config):
+    study = checked(config)
+    assert studies.edit_names(study, "random_basis") == ["random_basis-1", "random_basis-2"]
+    assert studies.selection_of(study, "random_basis-2") == "sp"
+    assert studies.family_of(study, "random_basis-2") == "random_basis"
+
+
+def test_edits_that_are_not_evaluated_are_edits_all_the_same(config):
+    study = checked(config)
+    assert set(studies.families(study)) - set(studies.evaluated(study)) == {
+        "random_basis", "oracle", "frequent", "random_features", "raw_matched",
+    }  # fmt: skip
 
 
 def test_alphas_are_numbers_and_the_base_has_the_one_value_zero(config):

@@ -30,7 +30,7 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
         (
             "specificity",
             {"train_saes", "sum_activations", "sum_control_activations"}
-            | {"score_specificity", "examine_specificity", "select_layers"},
+            | {"score_specificity", "examine_specificity", "select_layers", "build_edit"},
         ),
         ("controls", {"sum_control_activations"}),
         ("stability", {"examine_specificity"}),
@@ -67,6 +67,7 @@ def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh,
         ("corpus", {"generate_data"}),
         ("sae_training", {"train_saes"}),
         ("selection", {"select_layers"}),
+        ("directions", {"build_edit"}),
         ("published", {"recompute_published", "retest_published", "check_published"}),
         ("evaluation", {"evaluate_edits"}),
         ("figures", {"draw_figures"}),

@@ -2,27 +2,26 @@
 
 from pathlib import Path
 
-import pandas as pd
-
+from stethoscope.directions import directions
 from stethoscope.editing import (
     energy_record,
     matching_scale,
     projected,
+    read_gains,
     read_weights,
     save_adapter,
     scaled,
 )
 from stethoscope.jobs import job
-from stethoscope.projection import orthonormal_basis
+from stethoscope.projection import stream_maps, stream_width
 from stethoscope.provenance import atomic_folder, folder_digest, read_json, write_json
-from stethoscope.saes import decoder_directions
 from stethoscope.taskvectors import TaskVector, check_fits, combine, layer_of
 
 with job(snakemake) as progress:
     settings, alpha = snakemake.params.settings, float(snakemake.wildcards.alpha)
     model = Path(snakemake.input.model).parent
     vector = TaskVector({}, folder_digest(snakemake.input.model))
-    layers, ranks, scale = [], None, 1.0
+    layers = []
     if settings["vectors"]:
         layers = read_json(snakemake.input.selection)["layers"]
         sources = dict(zip(settings["vectors"], snakemake.input.vectors, strict=True))
@@ -36,30 +35,28 @@ with job(snakemake) as progress:
             raise ValueError(
                 f"{snakemake.input.vectors[0]}: holds nothing for layer {min(missing)}"
             )
-    kept = vector
-    if settings["transform"] == "project":
-        rank = settings["projection"]["rank"]
-        table = pd.read_csv(snakemake.input.features, sep="\t")
-        if rank > table["rank"].max():
-            raise ValueError(
-                f"{snakemake.input.features}: lists {table['rank'].max()} features a layer, "
-                f"projection.rank is {rank}"
-            )
-        best = table[table["rank"] <= rank].groupby("layer")["feature"].apply(list)
-        saes = [Path(path).parent for path in snakemake.input.saes]
-        bases = {
-            layer: orthonormal_basis(decoder_directions(saes[layer], best[layer]))
-            for layer in layers
-        }
-        kept = projected(vector, bases)
-        ranks = {layer: basis.shape[1] for layer, basis in bases.items()}
-        if settings["projection"]["match_norm"]:
+    kept, maps, scale = vector, None, 1.0
+    if settings["transform"] in ("project", "raw_matched"):
+        how = settings["projection"]
+        aware = how["reading"] == "norm_aware"
+        maps = stream_maps(
+            vector.modules,
+            directions(how, layers, stream_width(vector.modules), snakemake.input),
+            how["reading"],
+            complement=how["basis"] == "complement",
+            gains=read_gains(model, list(vector.modules)) if aware else None,
+        )
+        kept = projected(vector, maps)
+        if settings["transform"] == "raw_matched":
+            # the raw vector, shrunk to the norm that the projection has
+            kept, maps = scaled(vector, matching_scale(vector, kept)), None
+        elif how["match_norm"]:
             scale = matching_scale(kept, vector)
     edit = scaled(kept, alpha * scale)
     weights = read_weights(model, list(edit.modules))
     with atomic_folder(Path(snakemake.output[0]).parent) as folder:
         save_adapter(folder, edit, model.as_posix())
-        energy = energy_record(vector, kept, edit, weights, ranks)
+        energy = energy_record(vector, kept, edit, weights, maps)
         energy.to_csv(folder / "energy.tsv", sep="\t", index=False)
         described = {
             "edit": snakemake.wildcards.edit,

@@ -1,4 +1,7 @@
-"""Energy of each edit at its chosen alpha: of the vector, kept, landed (paper, section 5.4)."""
+"""Energy of each edit at its chosen alpha: of the vector, kept, landed (paper, section 5.4).
+
+Edits that are not evaluated have no chosen alpha and stand there at each of theirs.
+"""
 
 from pathlib import Path
 
@@ -9,15 +12,17 @@ from stethoscope.jobs import job
 from stethoscope.provenance import atomic_path, read_json
 
 with job(snakemake) as progress:
-    rows = []
+    folders = []
     for path in map(Path, snakemake.input.alphas):
-        record = read_json(path)
-        for edit, choice in record["edits"].items():
-            folder = path.parents[1] / "edits" / edit / f"alpha-{choice['chosen']}"
-            summary = energy_summary(pd.read_csv(folder / "energy.tsv", sep="\t"))
-            rows.append(
-                {"seed": record["seed"], "edit": edit, "alpha": choice["chosen"], **summary}
-            )
+        for edit, choice in read_json(path)["edits"].items():
+            folders.append(path.parents[1] / "edits" / edit / f"alpha-{choice['chosen']}")
+    folders += [Path(path).parent for path in snakemake.input.unevaluated]
+    rows = []
+    for folder in folders:
+        record = read_json(folder / "edit.json")
+        seed = int(folder.parents[2].name.removeprefix("seed-"))
+        summary = energy_summary(pd.read_csv(folder / "energy.tsv", sep="\t"))
+        rows.append({"seed": seed, "edit": record["edit"], "alpha": record["alpha"], **summary})
     table = pd.DataFrame(rows)
     with atomic_path(snakemake.output[0]) as path:
         table.to_csv(path, sep="\t", index=False)

@@ -16,37 +16,47 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import save_file
 
-from stethoscope.projection import chance_share, oracle_energy, project, writes_to_stream
+from stethoscope.projection import (
+    StreamMap,
+    measured,
+    norm_of,
+    oracle_energy,
+    project,
+    writes_to_stream,
+)
+from stethoscope.provenance import read_json
 from stethoscope.taskvectors import LowRank, TaskVector, factor_key, layer_of, part_of
 from stethoscope.tensors import read_tensors
 
 
 def scaled(vector: TaskVector, alpha: float) -> TaskVector:
-    """alpha * tau, with alpha in B; alpha = 1 leaves every bit as it was."""
+    """alpha * tau in fp32, with alpha in B; alpha = 1 leaves every bit of fp32 factors."""
     modules = {
-        name: LowRank(delta.A, np.float32(alpha) * delta.B, delta.scale)
+        name: LowRank(
+            delta.A.astype(np.float32),
+            (np.float32(alpha) * delta.B).astype(np.float32),
+            delta.scale,
+        )
         for name, delta in vector.modules.items()
     }
     return TaskVector(modules, vector.base)
 
 
-def projected(vector: TaskVector, bases: Mapping[int, np.ndarray]) -> TaskVector:
-    """The task vector projected, layer by layer, on the span of that layer's directions.
+def projected(vector: TaskVector, maps: Mapping[str, StreamMap]) -> TaskVector:
+    """The task vector with the stream side of each module mapped; factors in fp64.
 
-    bases: (d, k) orthonormal for each layer of the vector.
+    maps: by module name.
     """
-    modules = {
-        name: project(name, delta, bases[layer_of(name)]) for name, delta in vector.modules.items()
-    }
+    modules = {name: project(name, delta, maps[name]) for name, delta in vector.modules.items()}
     return TaskVector(modules, vector.base)
 
 
-def matching_scale(edit: TaskVector, raw: TaskVector) -> float:
-    """Factor that gives an edit the norm of the raw one; separates direction from size."""
+def matching_scale(edit: TaskVector, like: TaskVector) -> float:
+    """Factor that gives an edit the norm of another; separates direction from size."""
     energy = edit.energy()
     if energy == 0:
         raise ValueError("the projection keeps nothing of the task vector, so no scale matches it")
-    return float(np.sqrt(raw.energy() / energy))
+    return float(np.sqrt(like.energy() / energy))
 
 
 def edited_weight(weight: np.ndarray, delta: LowRank) -> np.ndarray:
@@ -69,24 +79,29 @@ def energy_record(
     kept: TaskVector,
     edit: TaskVector,
     weights: Mapping[str, np.ndarray],
-    ranks: Mapping[int, int] | None,
+    maps: Mapping[str, StreamMap] | None,
 ) -> pd.DataFrame:
     """What an edit intends and what lands in the weights, one row a module.
 
     vector: tau in the selected layers. kept: what the transform left of it, before any rescaling.
-    edit: what is added. weights: the base's fp32 weights by module name. ranks: of the
-    projection, by layer; None for raw edits.
+    edit: what is added. weights: the base's fp32 weights by module name. maps: of the projection,
+    by module name; None for edits that project nothing.
 
-    Columns: energies are squared Frobenius norms. `energy_oracle` is the most that a projection of
-    that rank could keep, `chance` the share that a random one keeps (both empty for raw edits).
-    `landed_*` and `inner_*` describe D = stored(W + edit) - stored(W) for weights stored as fp32
-    and as bf16: its energy and its inner product with the intended edit; `unchanged_*` counts the
-    entries whose stored value did not move.
+    Columns: energies are squared Frobenius norms. `measured_*` are energies where the projector is
+    orthogonal: those of the weights, or for the norm-aware reading those behind the norm's gain.
+    `energy_oracle` is the most that a projection on as many dimensions could keep there, `chance`
+    the share that random directions keep. `landed_*` and `inner_*` describe
+    D = stored(W + edit) - stored(W) for weights stored as fp32 and as bf16: its energy and its
+    inner product with the intended edit; `unchanged_*` counts the entries whose stored value did
+    not move; `outside_*` is the energy of D outside of what the projection can reach. Oracle,
+    chance and outside are empty where nothing is projected.
     """
     rows = []
     for name, delta in edit.modules.items():
         weight, intended = weights[name], delta.dense().astype(np.float64)
-        rank = ranks[layer_of(name)] if ranks else None
+        where = maps[name] if maps else None
+        gain = where.gain if where else None
+        seen = measured(name, vector.modules[name], gain)
         row = {
             "layer": layer_of(name),
             "module": part_of(name),
@@ -94,8 +109,10 @@ def energy_record(
             "energy_weight": float(np.sum(weight.astype(np.float64) ** 2)),
             "energy_vector": vector.modules[name].energy(),
             "energy_kept": kept.modules[name].energy(),
-            "energy_oracle": oracle_energy(vector.modules[name], rank) if rank else None,
-            "chance": chance_share(rank, _stream_width(name, weight)) if rank else None,
+            "measured_vector": seen.energy(),
+            "measured_kept": measured(name, kept.modules[name], gain).energy(),
+            "energy_oracle": oracle_energy(seen, where.dimensions) if where else None,
+            "chance": where.chance if where else None,
             "energy_edit": delta.energy(),
         }
         edited = edited_weight(weight, delta)
@@ -107,14 +124,17 @@ def energy_record(
             row[f"landed_{kind}"] = float(np.sum(landed**2))
             row[f"inner_{kind}"] = float(np.sum(landed * intended))
             row[f"unchanged_{kind}"] = int(np.sum(landed == 0))
+            side = landed if writes_to_stream(name) else landed.T
+            row[f"outside_{kind}"] = where.outside(side) if where else None
         rows.append(row)
     return pd.DataFrame(rows, columns=RECORD_COLUMNS)
 
 
 RECORD_COLUMNS = [
-    "layer", "module", "entries", "energy_weight", "energy_vector", "energy_kept", "energy_oracle",
-    "chance", "energy_edit", "landed_fp32", "inner_fp32", "unchanged_fp32", "landed_bf16",
-    "inner_bf16", "unchanged_bf16",
+    "layer", "module", "entries", "energy_weight", "energy_vector", "energy_kept",
+    "measured_vector", "measured_kept", "energy_oracle", "chance", "energy_edit", "landed_fp32",
+    "inner_fp32", "unchanged_fp32", "outside_fp32", "landed_bf16", "inner_bf16", "unchanged_bf16",
+    "outside_bf16",
 ]  # fmt: skip
 
 
@@ -123,12 +143,14 @@ def energy_summary(record: pd.DataFrame) -> dict[str, Any]:
 
     energy_retained = ||P tau||^2 / ||tau||^2 in the selected layers, 1 for raw edits;
     norm_retained is its square root. chance and oracle are what a random and the best projection
-    of the same rank keep. landed_energy and landed_cosine compare what the stored weights moved
-    by with what was intended; unchanged is the share of entries that did not move.
+    of the same rank keep, and alignment = (retained - chance) / (oracle - chance) places the edit
+    between them: 0 is chance, 1 the best. landed_energy and landed_cosine compare what the stored
+    weights moved by with what was intended; unchanged is the share of entries that did not move,
+    outside the share of what moved that the projection cannot have made.
     """
     total = record.drop(columns=["layer", "module"]).astype(float).sum()
     is_projection = record["chance"].notna().any()
-    by_chance = (record["chance"] * record["energy_vector"]).astype(float).sum()
+    by_chance = (record["chance"] * record["measured_vector"]).astype(float).sum()
 
     def share(part: float, whole: float) -> float | None:
         """None where there is nothing to take a share of: the base, or alpha = 0."""
@@ -137,7 +159,13 @@ def energy_summary(record: pd.DataFrame) -> dict[str, Any]:
     def root(value: float | None) -> float | None:
         return None if value is None else float(np.sqrt(value))
 
-    retained = share(total["energy_kept"], total["energy_vector"])
+    retained = share(total["measured_kept"], total["measured_vector"])
+    chance = oracle = alignment = None
+    if is_projection:
+        chance = share(by_chance, total["measured_vector"])
+        oracle = share(total["energy_oracle"], total["measured_vector"])
+    if None not in (retained, chance, oracle):
+        alignment = share(retained - chance, oracle - chance)
     layers = sorted(set(record["layer"]))
     summary = {
         "n_layers": len(layers),
@@ -146,8 +174,9 @@ def energy_summary(record: pd.DataFrame) -> dict[str, Any]:
         "energy_edit": float(total["energy_edit"]),
         "energy_retained": retained,
         "norm_retained": root(retained),
-        "chance": share(by_chance, total["energy_vector"]) if is_projection else None,
-        "oracle": share(total["energy_oracle"], total["energy_vector"]) if is_projection else None,
+        "chance": chance,
+        "oracle": oracle,
+        "alignment": alignment,
         "relative_norm": root(share(total["energy_edit"], total["energy_weight"])),
     }
     for kind in ("fp32", "bf16"):
@@ -156,6 +185,7 @@ def energy_summary(record: pd.DataFrame) -> dict[str, Any]:
             f"landed_energy_{kind}": share(landed, intended),
             f"landed_cosine_{kind}": share(total[f"inner_{kind}"], np.sqrt(landed * intended)),
             f"unchanged_{kind}": share(total[f"unchanged_{kind}"], total["entries"]),
+            f"outside_{kind}": share(total[f"outside_{kind}"], landed) if is_projection else None,
         }
     return summary
 
@@ -165,13 +195,36 @@ def read_weights(model: str | Path, modules: list[str]) -> dict[str, np.ndarray]
 
     Raises ValueError when the model lacks one.
     """
-    wanted = {f"{name}.weight": name for name in modules}
+    weights = _read(model, [f"{name}.weight" for name in modules])
+    return {name: weights[f"{name}.weight"] for name in modules}
+
+
+def read_gains(model: str | Path, modules: list[str]) -> dict[str, np.ndarray]:
+    """Gain of the RMSNorm between each module and the residual stream, (d,) fp64 by module name.
+
+    Gemma's norms multiply by 1 + weight, and stand on both sides of attention and MLP.
+
+    Raises ValueError for a model of another family, whose norms stand elsewhere.
+    """
+    family = read_json(Path(model) / "config.json").get("model_type", "")
+    if not family.startswith(("gemma2", "gemma3")):
+        raise ValueError(
+            f"{model}/config.json: model_type '{family}': projection.reading norm_aware knows "
+            "the norms of gemma2 and gemma3"
+        )
+    keys = {name: f"{norm_of(name)}.weight" for name in modules}
+    norms = _read(model, sorted(set(keys.values())))
+    return {name: 1.0 + norms[key].astype(np.float64) for name, key in keys.items()}
+
+
+def _read(model: str | Path, keys: list[str]) -> dict[str, np.ndarray]:
+    """Tensors of a model folder, fp32 by key; one line that names a missing one."""
     found = {}
     for path in sorted(Path(model).glob("*.safetensors")):
-        tensors, _ = read_tensors(path, wanted)
-        found |= {wanted[key]: tensor.astype(np.float32) for key, tensor in tensors.items()}
-    if missing := [name for name in modules if name not in found]:
-        raise ValueError(f"{model}: no weight {missing[0]}.weight")
+        tensors, _ = read_tensors(path, set(keys))
+        found |= {key: tensor.astype(np.float32) for key, tensor in tensors.items()}
+    if missing := [key for key in keys if key not in found]:
+        raise ValueError(f"{model}: no weight {missing[0]}")
     return found
 
 
@@ -190,8 +243,8 @@ def save_adapter(folder: Path, edit: TaskVector, base_model: str) -> None:
     rank, scale = shapes.pop()
     tensors = {}
     for name, delta in edit.modules.items():
-        tensors[factor_key(name, "A")] = np.ascontiguousarray(delta.A)
-        tensors[factor_key(name, "B")] = np.ascontiguousarray(delta.B)
+        tensors[factor_key(name, "A")] = np.ascontiguousarray(delta.A, dtype=np.float32)
+        tensors[factor_key(name, "B")] = np.ascontiguousarray(delta.B, dtype=np.float32)
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -206,8 +259,3 @@ def save_adapter(folder: Path, edit: TaskVector, base_model: str) -> None:
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
     (folder / "adapter_config.json").write_text(text, encoding="utf-8")
     save_file(tensors, str(folder / "adapter_model.safetensors"), metadata={"base": edit.base})
-
-
-def _stream_width(module: str, weight: np.ndarray) -> int:
-    """Width d of the residual stream, which o_proj and down_proj have as rows."""
-    return weight.shape[0] if writes_to_stream(module) else weight.shape[1]

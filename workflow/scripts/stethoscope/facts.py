@@ -129,20 +129,41 @@ class Report:
     @cached_property
     def edits(self) -> tuple[Edit, ...]:
         """Concrete edits that were evaluated on test, in the order of `ROLES`."""
-        configured = self.source("study").document["edits"]
-        edits = []
-        for name in self.source("accuracy").values("edit"):
-            family, draw = re.fullmatch(r"(.+?)(?:-(\d+))?", name).groups()
-            if name == "base":
-                about = {"label": "Base model", "role": "base", **configured.get("base", {})}
-            elif family in configured:
-                about = configured[family]
-            else:
-                known = ", ".join(configured)
-                raise ValueError(f"accuracy: edit '{name}' is not in the study (edits: {known})")
-            role = about["role"] if about["role"] in ROLES else "other"
-            edits.append(Edit(name, family, role, about["label"], draw or ""))
+        edits = [self._edit(name) for name in self.source("accuracy").values("edit")]
         return tuple(sorted(edits, key=lambda edit: ROLES.index(edit.role)))
+
+    @cached_property
+    def unevaluated(self) -> tuple[Edit, ...]:
+        """Concrete edits of which only the energy is known."""
+        answered = {edit.name for edit in self.edits}
+        names = self.source("energy").values("edit")
+        return tuple(self._edit(name) for name in names if name not in answered)
+
+    def _edit(self, name: str) -> Edit:
+        configured = self.source("study").document["edits"]
+        family, draw = re.fullmatch(r"(.+?)(?:-(\d+))?", name).groups()
+        if name == "base":
+            about = {"label": "Base model", "role": "base", **configured.get("base", {})}
+        elif family in configured:
+            about = configured[family]
+        else:
+            known = ", ".join(configured)
+            raise ValueError(f"accuracy: edit '{name}' is not in the study (edits: {known})")
+        role = about["role"] if about["role"] in ROLES else "other"
+        return Edit(name, family, role, about["label"], draw or "")
+
+    def projections(self) -> tuple[tuple[Edit, Mapping], ...]:
+        """Edits that project, or copy the norm of a projection, each with its settings.
+
+        Those that answered problems come first.
+        """
+        configured = self.source("study").document["edits"]
+        found = []
+        for edit in (*self.edits, *self.unevaluated):
+            settings = configured.get(edit.family, {})
+            if settings.get("transform", "raw") != "raw":
+                found.append((edit, settings))
+        return tuple(found)
 
     def of(self, role: str) -> tuple[Edit, ...]:
         """All edits of a role (the draws of random layers; else mostly one)."""
@@ -259,9 +280,14 @@ class Report:
         return low, self.cells.derived("highest", max, parents, form)
 
     def energy_row(self, edit: Edit, seed: str) -> int | None:
-        """Row of energy.tsv for an edit at its chosen alpha; None for base."""
+        """Row of energy.tsv for an edit at its chosen alpha; None for base.
+
+        An edit that was not evaluated has no chosen alpha: its first one.
+        """
         if edit.role == "base":
             return None
+        if edit in self.unevaluated:
+            return self.source("energy").find(seed=seed, edit=edit.name)[0]
         alpha = self.alpha(edit, seed)[0].text
         return self.source("energy").only(seed=seed, edit=edit.name, alpha=alpha)
 

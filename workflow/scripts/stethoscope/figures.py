@@ -35,6 +35,7 @@ COLOURS = {
 }
 PALE, INK, NULL = "#c9d3da", "#222222", "#d55e00"
 PUBLISHED_THRESHOLD = 4.0  # SP of the paper's main selection (claim C11)
+OTHER_MARKERS = ("s", "^", "v", "P", "X", "<", ">", "p")  # one a further edit of Figure 5
 SPREAD = 1.09  # factor between neighbours of the same energy in Figure 5
 
 STYLE = {
@@ -199,6 +200,7 @@ def figure5(report: Report) -> str:
         points = [*_points(report, base, seed), *_published_points(report)]
         for place, point in _side_by_side(points):
             _draw_point(axis, place, point)
+        _energy_only(axis, report, seed)
         handles = _chance_lines(axis, report, seed)
         axis.axhline(0, color=INK, linewidth=0.6)
         axis.set_xscale("log")
@@ -226,10 +228,13 @@ class Point:
     role: str
     label: str
     small: bool = False
+    marker: str = "o"
 
 
 def _points(report: Report, base: Edit, seed: str) -> Iterator[Point]:
     energy = report.source("energy")
+    families = dict.fromkeys(edit.family for edit in report.of("other"))
+    markers = dict(zip(families, OTHER_MARKERS * len(families), strict=False))
     for edit in report.edits:
         row = report.energy_row(edit, seed) if edit.role != "control" else None
         paired = report.paired(edit, base, report.target) if row is not None else None
@@ -238,7 +243,22 @@ def _points(report: Report, base: Edit, seed: str) -> Iterator[Point]:
             effect, low, high = (
                 100 * c.value for c in (paired.difference, paired.low, paired.high)
             )
-            yield Point(kept, effect, (low, high), edit.role, edit.label, bool(edit.draw))
+            marker = markers.get(edit.family, "o")
+            yield Point(kept, effect, (low, high), edit.role, edit.label, bool(edit.draw), marker)
+
+
+def _energy_only(axis: Axes, report: Report, seed: str) -> None:
+    """Edits that answered no problems: a tick at the foot, where their energy is."""
+    energy = report.source("energy")
+    kept = [
+        100 * _float(energy.rows[report.energy_row(edit, seed)]["energy_retained"])
+        for edit, settings in report.projections()
+        if edit in report.unevaluated and settings["transform"] == "project"
+    ]
+    if kept:
+        style = {"color": INK, "markersize": 7, "linestyle": "", "label": "controls, energy only"}
+        foot = [0.03] * len(kept)
+        axis.plot(kept, foot, "|", transform=axis.get_xaxis_transform(), **style)
 
 
 def _published_points(report: Report) -> Iterator[Point]:
@@ -276,7 +296,9 @@ def _draw_point(axis: Axes, place: float, point: Point) -> None:
     error = [[max(0.0, point.effect - low)], [max(0.0, high - point.effect)]]
     hollow = point.role == "projection_matched"
     style["markerfacecolor"] = "white" if hollow else colour
-    axis.errorbar([place], [point.effect], error, fmt="o", elinewidth=0.9, capsize=2, **style)
+    axis.errorbar(
+        [place], [point.effect], error, fmt=point.marker, elinewidth=0.9, capsize=2, **style
+    )
 
 
 def _chance_lines(axis: Axes, report: Report, seed: str) -> list:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -17,7 +17,7 @@ def findings(report: Report) -> tuple[verdicts.Finding, ...]:
     """The study's answers, each picked by a rule of `verdicts` from the numbers."""
     base, ours, full = report.one("base"), report.one("ours"), report.one("full")
     projected, matched = report.one("projection"), report.one("projection_matched")
-    target, others = report.target_name, "the other subjects"
+    target = report.target_name
     among = bench(report)
     scaled = among.scaled if among else None
     beats, hurts, shows = verdicts.BEATS, verdicts.HURTS, verdicts.DIFFERS
@@ -42,31 +42,53 @@ def findings(report: Report) -> tuple[verdicts.Finding, ...]:
     )
     found = []
     for key, question, edit, reference, subject, answers in asked:
-        if edit is None or reference is None:
-            continue
-        scope = target if subject == report.target else others
-        paired = report.paired(edit, reference, subject)
-        if paired is None:
-            sentence = Markup("These two were not compared on the same problems.")
-            found.append(verdicts.Finding(key, question, "not compared", sentence))
-            continue
-        sentence = _sentence(
-            verdicts.COMPARED[paired.direction],
-            edit=edit.title,
-            reference=reference.title,
-            scope=scope,
-            **_numbers(paired),
-        )
-        found.append(verdicts.Finding(key, question, answers[paired.direction], sentence))
+        if edit is not None and reference is not None:
+            found.append(_compared(report, key, question, edit, reference, subject, answers))
     if ours and report.of("random"):
         found.insert(-2 if projected else len(found), _against_draws(report, ours))
     if among and among.rivals:
         found.insert(-2 if projected else len(found), _against_rivals(report, ours, among.rivals))
     if all((base, ours, projected, matched)):
         found.append(_cause(report, base, ours, projected, matched))
+    if ours and (rest := _complement(report)):
+        question = f"Does ours without its SAE directions differ from ours on {target}?"
+        found.append(_compared(report, "rest-ours", question, rest, ours, here, shows))
     if base and ours:
         found.append(_pattern(report))
     return tuple(found)
+
+
+def _compared(
+    report: Report,
+    key: str,
+    question: str,
+    edit: Edit,
+    reference: Edit,
+    subject: str,
+    answers: Mapping[str, str],
+) -> verdicts.Finding:
+    """An edit against a reference on the target or on the other subjects."""
+    paired = report.paired(edit, reference, subject)
+    if paired is None:
+        sentence = Markup("These two were not compared on the same problems.")
+        return verdicts.Finding(key, question, "not compared", sentence)
+    sentence = _sentence(
+        verdicts.COMPARED[paired.direction],
+        edit=edit.title,
+        reference=reference.title,
+        scope=report.target_name if subject == report.target else "the other subjects",
+        **_numbers(paired),
+    )
+    return verdicts.Finding(key, question, answers[paired.direction], sentence)
+
+
+def _complement(report: Report) -> Edit | None:
+    """The edit that answered problems with all but the SAE directions, if there is one."""
+    for edit, settings in report.projections():
+        wanted = settings["projection"].get("basis") == "complement"
+        if wanted and settings["transform"] == "project" and edit not in report.unevaluated:
+            return edit
+    return None
 
 
 def _against_draws(report: Report, ours: Edit) -> verdicts.Finding:

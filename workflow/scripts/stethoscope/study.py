@@ -122,17 +122,22 @@ def selections_named(selection: Mapping) -> dict[str, list[str]]:
 
 
 def edit_names(study: Mapping, family: str) -> list[str]:
-    """The concrete edits of a configured one: one for each draw of its selection."""
+    """The concrete edits of a configured one: one a draw of its projection or of its selection."""
     if family == BASE:
         return [BASE]
-    selection = study["edits"][family]["selection"]
-    draws = study["selections"][selection].get("draws")
+    edit = study["edits"][family]
+    draws = _projection_draws(edit) or study["selections"][edit["selection"]].get("draws")
     return [f"{family}-{draw}" for draw in range(1, draws + 1)] if draws else [family]
 
 
 def families(study: Mapping) -> list[str]:
     """All edits of the study by their configured names, the unedited base first."""
     return [BASE, *study["edits"]]
+
+
+def evaluated(study: Mapping) -> list[str]:
+    """The edits that answer problems, by their configured names; of the others only energy."""
+    return [BASE, *(name for name, edit in study["edits"].items() if edit["evaluate"])]
 
 
 def family_of(study: Mapping, edit: str) -> str:
@@ -144,6 +149,8 @@ def selection_of(study: Mapping, edit: str) -> str:
     """The concrete selection whose layers a concrete edit changes."""
     family = family_of(study, edit)
     selection = study["edits"][family]["selection"]
+    if _projection_draws(study["edits"][family]):
+        return selection
     draw = edit_names(study, family).index(edit)
     return selection_names(study, selection)[draw]
 
@@ -314,15 +321,16 @@ def _broken_references(study: Mapping) -> Iterator[str]:
         yield from known(f"{place}.selection", edit["selection"], list(study["selections"]))
         for vector in edit["vectors"]:
             yield from known(f"{place}.vectors", vector, list(study["vectors"]))
-        if edit["transform"] == "project":
+        if edit["transform"] != "raw":
             if "projection" not in edit:
-                yield f"{place}.projection: is missing (transform: project needs it)"
+                yield f"{place}.projection: is missing (transform: {edit['transform']} needs it)"
             else:
-                sae = edit["projection"]["sae"]
-                yield from known(f"{place}.projection.sae", sae, list(study["saes"]))
+                yield from _broken_projection(study, edit, f"{place}.projection")
+        if not edit["evaluate"] and edit["role"] != "other":
+            yield f"{place}.evaluate: an edit with the role {edit['role']} is evaluated"
     for subject in study["evaluation"]["choose_alpha_on"]:
         yield from known("evaluation.choose_alpha_on", subject, subjects)
-    concrete = [edit for family in families(study) for edit in edit_names(study, family)]
+    concrete = [edit for family in evaluated(study) for edit in edit_names(study, family)]
     for reference in study["statistics"]["references"]:
         yield from known("statistics.references", reference, concrete)
     if all(edit["role"] != "ours" for edit in study["edits"].values()):
@@ -340,3 +348,28 @@ def _circles(selections: Mapping) -> Iterator[str]:
             del waiting[name]
     if waiting:
         yield f"selections: {', '.join(waiting)} wait for one another"
+
+
+def _projection_draws(edit: Mapping) -> int | None:
+    return edit.get("projection", {}).get("draws")
+
+
+def _broken_projection(study: Mapping, edit: Mapping, place: str) -> Iterator[str]:
+    """What is missing from a projection, or cannot go together."""
+    projection = edit["projection"]
+    basis, saes = projection["basis"], list(study["saes"])
+    if "sae" in projection:
+        if projection["sae"] not in saes:
+            hint = _did_you_mean(projection["sae"], sorted(saes))
+            yield f"{place}.sae: '{projection['sae']}' is not defined{hint}"
+    elif basis not in ("random", "oracle"):
+        yield f"{place}.sae: is missing (basis: {basis} needs it)"
+    if basis == "complement" and projection["reading"] == "unnormalized":
+        yield f"{place}.reading: unnormalized is no projector, it has no complement"
+    if edit["transform"] == "raw_matched" and projection["match_norm"]:
+        yield f"{place}.match_norm: raw_matched takes the projection's own norm"
+    if "draws" in projection:
+        if basis not in ("random", "random_features"):
+            yield f"{place}.draws: basis {basis} has nothing to draw"
+        if study["selections"].get(edit["selection"], {}).get("draws"):
+            yield f"{place}.draws: its selection '{edit['selection']}' has draws already"

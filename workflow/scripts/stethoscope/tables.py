@@ -40,6 +40,21 @@ from stethoscope.facts import (
     Report,
 )
 
+# Words for a projection's settings, as the page prints them.
+BASES = {
+    "sae": "specific features",
+    "complement": "all but specific features",
+    "frequent": "most frequent features",
+    "random_features": "random features",
+    "random": "random",
+    "oracle": "best (SVD)",
+}
+READINGS = {
+    "both": "both",
+    "writers_only": "writers only",
+    "norm_aware": "behind norms",
+    "unnormalized": "not orthonormal",
+}
 UP, DOWN = Markup('<span class="up">↑</span>'), Markup('<span class="down">↓</span>')
 UNMARKED = Markup('<span class="up"></span>')  # keeps the digits above one another
 
@@ -399,6 +414,55 @@ def energy_table(report: Report) -> Table:
                 cells.append(get(f"landed_energy_{kind}", FIXED3))
                 cells.append(get(f"landed_cosine_{kind}", FIXED3))
                 cells.append(get(f"unchanged_{kind}", PERCENT2))
+            body.append(Row(tuple(cells), "minor" if edit.draw else ""))
+    return Table(head, tuple(body))
+
+
+def projections_table(report: Report) -> Table:
+    """Every projection beside chance and the best: energy, effect on the target, and in bf16."""
+    base, short = report.one("base"), SUBJECTS[report.target].short
+    head = (
+        Row(
+            (Td("Edit", "left", rows=2), Td("directions", "left", rows=2))
+            + (Td("reading", "left", rows=2), Td("rank", rows=2))
+            + tuple(Td(td.content, "", 1, 2) for td in _seed_head(report))
+            + (Td("α", rows=2), Td("kept, %", "group", 4), Td("alignment", rows=2))
+            + (Td(f"{short}: effect", "group", 2), Td("landed in bf16", "group", 2))
+        ),
+        Row(
+            (Td("energy"), Td("norm"), Td("chance"), Td("oracle"))
+            + (Td("difference"), Td("95 % interval"), Td("energy"), Td("outside, %"))
+        ),
+    )
+    body = []
+    for edit, settings in report.projections():
+        how = settings["projection"]
+        rank = report.cells.pointer(
+            report.source("study"), f"/edits/{edit.family}/projection/rank", INTEGER
+        )
+        directions = BASES[how.get("basis", "sae")]
+        if settings["transform"] == "raw_matched":
+            directions = f"all; norm as {directions}"
+        paired = report.paired(edit, base, report.target) if base else None
+        for index, seed in enumerate(report.seeds):
+            row = report.energy_row(edit, seed)
+
+            def get(column: str, form, row: int = row) -> Td:
+                return Td(report.cells.number(report.source("energy"), row, column, form))
+
+            cells = [Td(), Td(), Td(), Td()]
+            if index == 0:
+                cells = [Td(edit.title, "left"), Td(directions, "left")]
+                cells += [Td(READINGS[how.get("reading", "both")], "left"), Td(rank)]
+            cells += [*_seed_cell(report, index), get("alpha", RAW)]
+            cells += [get("energy_retained", PERCENT2), get("norm_retained", PERCENT2)]
+            cells += [get("chance", PERCENT2), get("oracle", PERCENT2), get("alignment", FIXED3)]
+            if index == 0 and paired:
+                cells.append(Td((paired.difference, _mark(paired.direction))))
+                cells.append(Td(_interval(paired)))
+            else:
+                cells += [Td(EMPTY if index == 0 else ""), Td(EMPTY if index == 0 else "")]
+            cells += [get("landed_energy_bf16", FIXED3), get("outside_bf16", PERCENT2)]
             body.append(Row(tuple(cells), "minor" if edit.draw else ""))
     return Table(head, tuple(body))
 
