@@ -53,11 +53,7 @@ PUBLISHED = ROOT / "config/published"
 TEMPLATES = ROOT / "report"
 OURS = next(edit["selection"] for edit in STUDY["edits"].values() if edit["role"] == "ours")
 SCORED = studies.scored_encoders(STUDY)
-SCORING = {
-    key: value
-    for key, value in STUDY["specificity"].items()
-    if key not in ("stability", "controls")
-}
+SCORING = studies.scoring(STUDY)
 EDITS = {family: studies.edit_names(STUDY, family) for family in studies.families(STUDY)}
 EVALUATED = studies.evaluated(STUDY)
 
@@ -107,11 +103,9 @@ def of_subject(section, key):
 
 def selection_settings(wildcards):
     """How the concrete selection is made; for a random one, which draw it is."""
-    family, _, draw = wildcards.selection.partition("-")
-    settings = dict(STUDY["selections"][family])
-    if draw:
-        settings["draw"] = int(draw)
-    settings.pop("draws", None)
+    settings = dict(STUDY["selections"][wildcards.selection.partition("-")[0]])
+    if settings.pop("draws", None):
+        settings["draw"] = studies.draw_of(wildcards.selection)
     return settings
 
 
@@ -140,9 +134,8 @@ def edit_settings(wildcards):
     family = studies.family_of(STUDY, wildcards.edit)
     settings = dict(STUDY["edits"].get(family, {"vectors": {}, "transform": "raw"}))
     if "projection" in settings:
-        projection = {**settings["projection"], "draw": int(wildcards.edit.partition("-")[2] or 1)}
-        projection.pop("draws", None)
-        settings["projection"] = projection
+        settings["projection"] = {**settings["projection"], "draw": studies.draw_of(wildcards.edit)}
+        settings["projection"].pop("draws", None)
     return settings
 
 

@@ -111,6 +111,12 @@ def selection_names(study: Mapping, family: str) -> list[str]:
     return [f"{family}-{draw}" for draw in range(1, draws + 1)] if draws else [family]
 
 
+def scoring(study: Mapping) -> dict:
+    """What scores specificity: how it is examined and its controls change no score."""
+    examined = ("stability", "controls")
+    return {key: value for key, value in study["specificity"].items() if key not in examined}
+
+
 def selections_named(selection: Mapping) -> dict[str, list[str]]:
     """Names of the selections that one is made from, by the key that says so."""
     named = {key: selection[key] for key in ("like", "of", "minus", "within") if key in selection}
@@ -171,6 +177,11 @@ def choice_of_layers(study: Mapping) -> dict[str, Any]:
     if selection["by"] != "specificity" or not {"top", "at_least"} & set(selection):
         return {"at_least": study["specificity"]["stability"]["at_least"]}
     return {key: selection[key] for key in ("score", "top", "at_least") if key in selection}
+
+
+def draw_of(name: str) -> int:
+    """Which draw a concrete selection or edit is: 3 for random-3, 1 where there are no draws."""
+    return int(name.partition("-")[2] or 1)
 
 
 def alphas(study: Mapping, family: str) -> list[float]:
