@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from checkout import ROOT
 from safetensors.numpy import load_file, save_file
 
@@ -18,6 +20,12 @@ def jobs_of(plan: str) -> dict[str, str]:
     """Number of jobs of each rule in a dry run's table."""
     lines = plan.split("Job stats:")[1].splitlines()
     return dict(line.split() for line in lines if len(line.split()) == 2)
+
+
+def pins(lines: list[str]) -> dict[str, str]:
+    """Version of each package that lines like `Name[extra]==1.2  # why` pin."""
+    found = (re.match(r"([\w.-]+)(?:\[.*\])?==([^\s#]+)", line.strip()) for line in lines)
+    return {match[1].lower().replace("_", "-"): match[2] for match in found if match}
 
 
 def errors_in(output: str) -> list[str]:
@@ -36,6 +44,15 @@ def test_the_catalog_entry_point_plans_the_same_jobs(fresh):
     assert jobs_of(checkout.snakemake("-n", "-s", "workflow/Snakefile")) == jobs_of(
         checkout.snakemake("-n")
     )
+
+
+def test_the_conda_environment_and_the_requirements_have_the_versions_of_the_lock_file():
+    lock = pins((ROOT / "requirements.lock").read_text().splitlines())
+    conda = yaml.safe_load((ROOT / "envs/cpu.yaml").read_text())["dependencies"][-1]["pip"]
+    direct = (ROOT / "requirements.txt").read_text().splitlines()
+    for wanted in (pins(conda), pins(direct)):
+        assert len(wanted) > 10
+        assert wanted == {name: lock[name] for name in wanted}
 
 
 def test_snakemake_lint_is_clean(fresh):
