@@ -14,8 +14,14 @@ from stethoscope.editing import (
 )
 from stethoscope.jobs import job
 from stethoscope.projection import stream_maps, stream_width
-from stethoscope.provenance import atomic_folder, folder_digest, read_json, write_json
-from stethoscope.taskvectors import TaskVector, check_fits, combine, layer_of
+from stethoscope.provenance import (
+    atomic_folder,
+    folder_digest,
+    read_json,
+    write_json,
+    write_table,
+)
+from stethoscope.taskvectors import TaskVector, check_base, check_fits, combine, layer_of
 
 with job(snakemake) as progress:
     settings, alpha = snakemake.params.settings, float(snakemake.wildcards.alpha)
@@ -27,8 +33,7 @@ with job(snakemake) as progress:
         sources = dict(zip(settings["vectors"], snakemake.input.vectors, strict=True))
         vectors = {name: TaskVector.load(path) for name, path in sources.items()}
         for name, path in sources.items():
-            if vectors[name].base != vector.base:
-                raise ValueError(f"{path}: made for another base than {model}")
+            check_base(vectors[name], model, path)
             check_fits(vectors[name], model, path)
         vector = combine(vectors, settings["vectors"]).in_layers(layers)
         if missing := set(layers) - {layer_of(name) for name in vector.modules}:
@@ -56,8 +61,7 @@ with job(snakemake) as progress:
     weights = read_weights(model, list(edit.modules))
     with atomic_folder(Path(snakemake.output[0]).parent) as folder:
         save_adapter(folder, edit, model.as_posix())
-        energy = energy_record(vector, kept, edit, weights, maps)
-        energy.to_csv(folder / "energy.tsv", sep="\t", index=False)
+        write_table(folder / "energy.tsv", energy_record(vector, kept, edit, weights, maps))
         described = {
             "edit": snakemake.wildcards.edit,
             "alpha": alpha,

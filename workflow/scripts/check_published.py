@@ -4,7 +4,7 @@ import pandas as pd
 
 from stethoscope.consistency import published_checks
 from stethoscope.jobs import job
-from stethoscope.provenance import atomic_path
+from stethoscope.provenance import write_table
 from stethoscope.record import TABLES, Record
 
 with job(snakemake) as progress:
@@ -13,6 +13,5 @@ with job(snakemake) as progress:
         **{name: pd.read_csv(snakemake.input[name]) for name in TABLES},
     )
     table = published_checks(record)
-    with atomic_path(snakemake.output[0]) as path:
-        table.to_csv(path, sep="\t", index=False)
+    write_table(snakemake.output[0], table)
     progress(f"{len(table)} checks")

@@ -6,7 +6,7 @@ import pandas as pd
 
 from stethoscope.comparisons import accuracy, comparisons
 from stethoscope.jobs import job
-from stethoscope.provenance import atomic_path, read_json, read_jsonl
+from stethoscope.provenance import read_json, read_jsonl, write_table
 
 with job(snakemake) as progress:
     subjects, target = snakemake.params.subjects, snakemake.params.target
@@ -51,6 +51,5 @@ with job(snakemake) as progress:
         ),
     }
     for name, table in tables.items():
-        with atomic_path(snakemake.output[name]) as path:
-            table.to_csv(path, sep="\t", index=False)
+        write_table(snakemake.output[name], table)
     progress(f"{len(samples)} answers, {len(tables['comparisons'])} comparisons")

@@ -8,13 +8,12 @@ from stethoscope.jobs import job
 from stethoscope.models import load_model, load_tokenizer
 from stethoscope.provenance import (
     atomic_folder,
-    folder_digest,
     folder_digests,
     read_json,
     write_json,
     write_jsonl,
 )
-from stethoscope.taskvectors import read_adapter
+from stethoscope.taskvectors import check_base, read_adapter
 
 with job(snakemake) as progress:
     settings, family = snakemake.params.settings, snakemake.wildcards.family
@@ -36,8 +35,7 @@ with job(snakemake) as progress:
     target, written = Path(snakemake.output[0]), {}
     for number, adapter in enumerate(adapters, start=1):
         edit = read_adapter(adapter)
-        if edit.base != folder_digest(snakemake.input.model):
-            raise ValueError(f"{adapter}: made for another base than {base}")
+        check_base(edit, base, adapter)
         with edited(evaluator.model, edit):
             results, samples = evaluator.run()
         results["edit"] = read_json(adapter / "edit.json")

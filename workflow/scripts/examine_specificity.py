@@ -1,7 +1,7 @@
 """Hold every layer's specificity against nulls, resampled problems and other choices."""
 
 from stethoscope.jobs import job
-from stethoscope.provenance import atomic_path
+from stethoscope.provenance import write_table
 from stethoscope.specificity import ProblemSums
 from stethoscope.stability import Choice, Scoring, examine
 
@@ -16,7 +16,6 @@ with job(snakemake) as progress:
         **snakemake.params.settings,
     )
     for name in ("layers", "measures", "sensitivity", "profiles"):
-        with atomic_path(snakemake.output[name]) as path:
-            getattr(found, name).to_csv(path, sep="\t", index=False)
+        write_table(snakemake.output[name], getattr(found, name))
     p_values = " ".join(f"{p:.3f}" for p in found.layers["sp_p"])
     progress(f"permutation p by layer: {p_values}")

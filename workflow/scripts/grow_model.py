@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stethoscope.data import completion, prompt, read_problems
+from stethoscope.data import full_text, read_problems
 from stethoscope.jobs import job
 from stethoscope.models import ModelSettings, new_model, save_model, train_tokenizer
 from stethoscope.provenance import atomic_folder
@@ -11,8 +11,7 @@ from stethoscope.training import GrowSettings, grow
 with job(snakemake) as progress:
     settings, seed = snakemake.params.settings, int(snakemake.wildcards.seed)
     problems = read_problems(snakemake.input.problems)
-    texts = (prompt(record["problem"]) + completion(record["solution"]) for record in problems)
-    tokenizer = train_tokenizer(texts, settings["vocabulary"])
+    tokenizer = train_tokenizer(map(full_text, problems), settings["vocabulary"])
     model = new_model(ModelSettings(**settings["architecture"]), len(tokenizer), seed)
     progress(f"{model.num_parameters():,} parameters, {len(problems)} problems")
     grow(model, tokenizer, problems, GrowSettings(**settings["training"]), seed, progress)

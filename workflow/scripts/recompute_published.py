@@ -3,13 +3,12 @@
 import pandas as pd
 
 from stethoscope.jobs import job
-from stethoscope.provenance import atomic_path
+from stethoscope.provenance import write_table
 from stethoscope.published import published_table1
 
 with job(snakemake) as progress:
     table = published_table1(
         pd.read_csv(snakemake.input.table1), pd.read_csv(snakemake.input.sizes)
     )
-    with atomic_path(snakemake.output[0]) as path:
-        table.to_csv(path, sep="\t", index=False)
+    write_table(snakemake.output[0], table)
     progress(f"{len(table)} comparisons")

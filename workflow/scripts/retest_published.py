@@ -4,7 +4,7 @@ import pandas as pd
 
 from stethoscope import audit
 from stethoscope.jobs import job
-from stethoscope.provenance import atomic_path
+from stethoscope.provenance import write_table
 from stethoscope.published import BASE_METHOD, OUR_METHOD
 
 with job(snakemake) as progress:
@@ -26,6 +26,5 @@ with job(snakemake) as progress:
         ),
     }
     for name, table in tables.items():
-        with atomic_path(snakemake.output[name]) as path:
-            table.to_csv(path, sep="\t", index=False)
+        write_table(snakemake.output[name], table)
     progress(f"{len(comparisons)} comparisons")

@@ -1,7 +1,7 @@
 """Score every feature and every layer for one subject (paper, eqs. 1 and 2)."""
 
 from stethoscope.jobs import job
-from stethoscope.provenance import atomic_path
+from stethoscope.provenance import write_table
 from stethoscope.specificity import (
     ProblemSums,
     feature_scores,
@@ -25,8 +25,6 @@ with job(snakemake) as progress:
         for layer, path in enumerate(snakemake.input)
     }
     table = specificity_table(scores, settings["threshold"])
-    with atomic_path(snakemake.output.table) as path:
-        table.to_csv(path, sep="\t", index=False)
-    with atomic_path(snakemake.output.features) as path:
-        most_specific_features(scores, LISTED_FEATURES).to_csv(path, sep="\t", index=False)
+    write_table(snakemake.output.table, table)
+    write_table(snakemake.output.features, most_specific_features(scores, LISTED_FEATURES))
     progress("SP " + " ".join(f"{sp:.2f}" for sp in table["sp"]))

@@ -6,7 +6,7 @@ import numpy as np
 
 from stethoscope.activations import residuals, sum_by_problem
 from stethoscope.controls import ENCODERS, SAMPLED_TEXTS
-from stethoscope.data import SUBJECTS, completion, prompt, read_problems
+from stethoscope.data import full_text, read_problems, subject_indices
 from stethoscope.jobs import job
 from stethoscope.models import load_model, load_tokenizer
 from stethoscope.provenance import atomic_path
@@ -17,8 +17,7 @@ with job(snakemake) as progress:
     base = Path(snakemake.input.model).parent
     model, tokenizer = load_model(base), load_tokenizer(base)
     problems = read_problems(snakemake.input.problems)
-    types = [SUBJECTS[subject].type for subject in snakemake.params.subjects]
-    texts = [prompt(record["problem"]) + completion(record["solution"]) for record in problems]
+    texts = list(map(full_text, problems))
     sample = texts[:: max(1, len(texts) // SAMPLED_TEXTS)]
     batches = [streams for _, streams in residuals(model, tokenizer, sample)]
     generator = np.random.default_rng(snakemake.params.seed)
@@ -29,7 +28,7 @@ with job(snakemake) as progress:
         stream = np.concatenate([streams[layer].numpy() for streams in batches])
         encoder = load_encoder(Path(sae).parent)
         encoders[layer] = build(encoder, ProblemSums.load(sums), stream, generator)
-    subjects = [types.index(record["type"]) for record in problems]
+    subjects = subject_indices(problems, snakemake.params.subjects)
     found = sum_by_problem(model, tokenizer, texts, subjects, encoders)
     for layer, path in enumerate(snakemake.output):
         with atomic_path(path) as temporary:

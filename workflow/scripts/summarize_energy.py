@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from stethoscope.editing import energy_summary
-from stethoscope.jobs import job
-from stethoscope.provenance import atomic_path, read_json
+from stethoscope.jobs import job, seed_of
+from stethoscope.provenance import read_json, write_table
 
 with job(snakemake) as progress:
     folders = []
@@ -20,10 +20,10 @@ with job(snakemake) as progress:
     rows = []
     for folder in folders:
         record = read_json(folder / "edit.json")
-        seed = int(folder.parents[2].name.removeprefix("seed-"))
         summary = energy_summary(pd.read_csv(folder / "energy.tsv", sep="\t"))
-        rows.append({"seed": seed, "edit": record["edit"], "alpha": record["alpha"], **summary})
+        rows.append(
+            {"seed": seed_of(folder), "edit": record["edit"], "alpha": record["alpha"], **summary}
+        )
     table = pd.DataFrame(rows)
-    with atomic_path(snakemake.output[0]) as path:
-        table.to_csv(path, sep="\t", index=False)
+    write_table(snakemake.output[0], table)
     progress(f"{len(table)} edits")

@@ -4,14 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from stethoscope.jobs import job
-from stethoscope.provenance import atomic_path, read_json
-
-
-def seed_of(path: str) -> int:
-    """The seed whose folder a result lies in."""
-    return next(int(part[5:]) for part in Path(path).parts if part.startswith("seed-"))
-
+from stethoscope.jobs import job, seed_of
+from stethoscope.provenance import read_json, write_table
 
 with job(snakemake) as progress:
     target = snakemake.params.target
@@ -30,6 +24,5 @@ with job(snakemake) as progress:
         selected = table["layer"].isin(chosen[seed_of(path)]) & (subject == target)
         specificity.append(table.assign(selected=selected.astype(int)))
     for tables, output in ((saes, "saes"), (specificity, "specificity")):
-        with atomic_path(snakemake.output[output]) as path:
-            pd.concat(tables).to_csv(path, sep="\t", index=False)
+        write_table(snakemake.output[output], pd.concat(tables))
     progress(f"{len(chosen)} seeds")

@@ -4,14 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from stethoscope.jobs import job
-from stethoscope.provenance import atomic_path
-
-
-def seed_of(path: Path) -> int:
-    """The seed whose folder a result lies in."""
-    return next(int(part[5:]) for part in path.parts if part.startswith("seed-"))
-
+from stethoscope.jobs import job, seed_of
+from stethoscope.provenance import write_table
 
 with job(snakemake) as progress:
     paths = [Path(path) for path in snakemake.input]
@@ -25,6 +19,5 @@ with job(snakemake) as progress:
                 for place, (column, value) in enumerate(about.items()):
                     table.insert(place, column, value)
                 tables.append(table)
-        with atomic_path(output) as temporary:
-            pd.concat(tables).to_csv(temporary, sep="\t", index=False)
+        write_table(output, pd.concat(tables))
     progress(f"{len(paths)} tables")

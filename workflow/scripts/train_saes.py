@@ -7,10 +7,10 @@ import pandas as pd
 import torch
 
 from stethoscope.activations import residuals
-from stethoscope.data import completion, of_subject, prompt, read_problems
+from stethoscope.data import full_text, of_subject, read_problems
 from stethoscope.jobs import job
 from stethoscope.models import load_model, load_tokenizer
-from stethoscope.provenance import atomic_folder, atomic_path
+from stethoscope.provenance import atomic_folder, write_table
 from stethoscope.sae_training import SaeSettings, sae_quality, train_sae
 
 with job(snakemake) as progress:
@@ -27,7 +27,7 @@ with job(snakemake) as progress:
 
     def streams(problems):
         """Residuals of all tokens of some problems, by layer."""
-        texts = [prompt(record["problem"]) + completion(record["solution"]) for record in problems]
+        texts = list(map(full_text, problems))
         parts = [streams for _, streams in residuals(model, tokenizer, texts)]
         return {layer: torch.cat([part[layer] for part in parts]) for layer in parts[0]}
 
@@ -45,5 +45,4 @@ with job(snakemake) as progress:
             "layer {layer}: explained variance {explained_variance:.3f}, L0 {l0:.1f}, "
             "dead {dead_share:.0%}".format(**rows[-1])
         )
-    with atomic_path(snakemake.output.quality) as path:
-        pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
+    write_table(snakemake.output.quality, pd.DataFrame(rows))

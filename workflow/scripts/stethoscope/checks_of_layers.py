@@ -7,9 +7,7 @@ from math import log
 import pandas as pd
 from scipy.stats import hypergeom, spearmanr
 
-from stethoscope.audit import (
-    TARGET,
-)
+from stethoscope.audit import TARGET
 from stethoscope.checks import (
     CONTRADICTED,
     HOLDS,

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from scipy.stats import chi2_contingency
 
-from stethoscope.audit import (
-    LEVEL,
-)
+from stethoscope.audit import LEVEL
 from stethoscope.checks import (
     CONTRADICTED,
     HOLDS,

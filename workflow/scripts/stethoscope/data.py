@@ -4,7 +4,7 @@ A problem is a record with the four fields of the MATH data set; a file holds on
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +106,17 @@ def write_problems(path: str | Path, records: Iterable[dict[str, str]]) -> None:
         for record in sorted(records, key=lambda record: order[record["type"]])
     ]
     Path(path).write_bytes("".join(lines).encode("utf-8"))
+
+
+def full_text(record: Mapping[str, str]) -> str:
+    """Prompt and solution of a problem, as models and SAEs see it in training."""
+    return prompt(record["problem"]) + completion(record["solution"])
+
+
+def subject_indices(records: Iterable[Mapping[str, str]], slugs: Sequence[str]) -> list[int]:
+    """Place of each record's subject among some slugs. ValueError for a subject not among them."""
+    types = [SUBJECTS[slug].type for slug in slugs]
+    return [types.index(record["type"]) for record in records]
 
 
 def of_subject(records: Iterable[dict[str, str]], slug: str) -> list[dict[str, str]]:

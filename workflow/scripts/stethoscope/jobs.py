@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 
@@ -34,6 +35,12 @@ def job(snakemake: Any) -> Iterator[Callable[[str], None]]:
             print(f"error: {name}: {message}", file=sys.stderr, flush=True)
             sys.exit(1)
         print(f"ok in {time.monotonic() - started:.1f} s", file=log)
+
+
+def seed_of(path: str | Path) -> int:
+    """The seed in whose folder a result lies."""
+    parts = Path(path).parts
+    return next(int(part[len("seed-") :]) for part in parts if part.startswith("seed-"))
 
 
 def _use_threads(threads: int) -> None:

@@ -124,6 +124,12 @@ def write_jsonl(path: str | Path, rows: list[dict]) -> None:
     write_text(path, "".join(lines))
 
 
+def write_table(path: str | Path, table: Any) -> None:
+    """Write a pandas table as TSV, without its index."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, sep="\t", index=False)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with atomic_path(path) as temporary:

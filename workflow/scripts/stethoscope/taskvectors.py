@@ -178,12 +178,17 @@ def extract_task_vector(adapter: str | Path, model: str | Path) -> TaskVector:
     the base or a shape does not fit, and when the vector is zero.
     """
     vector = read_adapter(adapter)
-    if vector.base != folder_digest(Path(model) / MANIFEST):
-        raise ValueError(f"{adapter}: made for another base than {model} (their digests differ)")
+    check_base(vector, model, adapter)
     check_fits(vector, model, adapter)
     if vector.energy() == 0:
         raise ValueError(f"{adapter}: the task vector is zero: was the adapter trained?")
     return vector
+
+
+def check_base(vector: TaskVector, model: str | Path, source: str | Path) -> None:
+    """Raise ValueError unless the vector was made for this very model, by the model's digest."""
+    if vector.base != folder_digest(Path(model) / MANIFEST):
+        raise ValueError(f"{source}: made for another base than {model} (their digests differ)")
 
 
 def check_fits(vector: TaskVector, model: str | Path, source: str | Path) -> None:
