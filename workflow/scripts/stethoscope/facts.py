@@ -106,12 +106,9 @@ class Report:
         self.sources = dict(sources)
         self.cells = Cells()
         document = self.source("study").document
-        # The resolved study keeps name, title and target in a section of their own.
-        self._facts = "/study" if isinstance(document["study"], Mapping) else ""
-        name = "/study/name" if self._facts else "/study"
-        self.name = str(resolve(document, name, "study"))
-        self.title = str(resolve(document, f"{self._facts}/title", "study"))
-        self.target = str(resolve(document, f"{self._facts}/target", "study"))
+        self.name, self.title, self.target = (
+            str(resolve(document, f"/study/{key}", "study")) for key in ("name", "title", "target")
+        )
         self.notes = tuple((document.get("report") or {}).get("notes", ()))
         self.seeds = tuple(str(seed) for seed in document["seeds"])
         self.view = self.seeds[0] if len(self.seeds) == 1 else POOLED
