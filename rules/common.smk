@@ -101,34 +101,6 @@ def of_subject(section, key):
     return lambda wildcards: STUDY[section][getattr(wildcards, key)]
 
 
-def selection_settings(wildcards):
-    """How the concrete selection is made; for a random one, which draw it is."""
-    settings = dict(STUDY["selections"][wildcards.selection.partition("-")[0]])
-    if settings.pop("draws", None):
-        settings["draw"] = studies.draw_of(wildcards.selection)
-    return settings
-
-
-def selection_inputs(wildcards):
-    """What a selector reads: other selections, SP tables, activations, task vectors, weights."""
-    settings = selection_settings(wildcards)
-    inputs = {
-        key: [in_seed(f"selections/{name}.json") for name in names]
-        for key, names in studies.selections_named(settings).items()
-    }
-    if settings["by"] in ("specificity", "n_features"):
-        inputs["table"] = in_seed(f"specificity/{settings['sae']}/{settings['subject']}.tsv")
-    if settings["by"] == "activation_magnitude":
-        sums = in_seed(f"specificity/{settings['sae']}/activations")
-        inputs["sums"] = [f"{sums}/layer_{layer}.safetensors" for layer in LAYERS]
-    for key in ("vector", "match_norm_of"):
-        if key in settings:
-            inputs[key] = in_seed(f"vectors/{settings[key]}.safetensors")
-    if settings["by"] == "off_principal_energy" or settings.get("relative_to_weights"):
-        inputs["model"] = in_seed("model/manifest.json")
-    return inputs
-
-
 def edit_settings(wildcards):
     """The configured edit behind a concrete one; the base is the empty edit."""
     family = studies.family_of(STUDY, wildcards.edit)

@@ -198,6 +198,9 @@ def test_a_given_value_beats_the_default(config):
         ("selections.n_features.lowest", True, ["n_features.lowest: goes with top or like"]),
         ("selections.norm.top", 1, ["selections.norm: needs exactly one of at_least, top, like"]),
         ("selections.off_principal.rank", ..., ["selections.off_principal: 'rank' is missing"]),
+        ("selections.gain.vector", "v9", ["selections.gain.vector: 'v9' is not defined"]),
+        ("selections.gain.subject", ..., ["selections.gain: 'subject' is missing"]),
+        ("selections.sp_permuted.draws", ..., ["selections.sp_permuted: 'draws' is missing"]),
         ("edits.projected.projection", ..., ["edits.projected.projection: is missing"]),
         ("edits.raw_matched.projection", ..., ["is missing (transform: raw_matched needs it)"]),
         ("edits.raw_matched.projection.match_norm", True, ["raw_matched.projection.match_norm:"]),
@@ -301,7 +304,7 @@ def test_a_drawn_projection_stands_for_one_edit_a_draw_on_the_same_layers(config
 def test_edits_that_are_not_evaluated_are_edits_all_the_same(config):
     study = checked(config)
     assert set(studies.families(study)) - set(studies.evaluated(study)) == {
-        "random_basis", "oracle", "frequent", "random_features", "raw_matched",
+        "random_basis", "oracle", "frequent", "random_features", "raw_matched", "gain",
     }  # fmt: skip
 
 

@@ -26,7 +26,8 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
 @pytest.mark.parametrize(
     ("module", "users"),
     [
-        ("training", {"grow_model", "train_adapter"}),
+        ("training", {"grow_model", "train_adapter", "measure_gains"}),
+        ("likelihood", {"measure_gains"}),
         (
             "specificity",
             {"train_saes", "sum_activations", "sum_control_activations"}
@@ -43,7 +44,11 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
             {"choose_alpha", "compare_edits", "draw_figures"}
             | {"recompute_published", "retest_published", "check_published"},
         ),
-        ("projection", {"build_edit", "evaluate_edits", "summarize_energy", "select_layers"}),
+        (
+            "projection",
+            {"build_edit", "evaluate_edits", "summarize_energy", "select_layers"}
+            | {"measure_gains"},
+        ),
     ],
 )
 def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh, module, users):
@@ -69,7 +74,8 @@ def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh,
         ("selection", {"select_layers"}),
         ("directions", {"build_edit"}),
         ("published", {"recompute_published", "retest_published", "check_published"}),
-        ("evaluation", {"evaluate_edits"}),
+        ("gains", {"measure_gains"}),
+        ("evaluation", {"evaluate_edits", "measure_gains"}),
         ("figures", {"draw_figures"}),
         ("reporting", {"render_report"}),
     ],
