@@ -76,6 +76,7 @@ wildcard_constraints:
     selection="|".join(
         name for family in STUDY["selections"] for name in studies.selection_names(STUDY, family)
     ),
+    search="|".join(STUDY["searches"]),
     family="|".join(EDITS),
     edit="|".join(edit for edits in EDITS.values() for edit in edits),
     alpha=r"-?\d+(\.\d+)?(e-?\d+)?",
@@ -108,6 +109,8 @@ def edit_settings(wildcards):
     if "projection" in settings:
         settings["projection"] = {**settings["projection"], "draw": studies.draw_of(wildcards.edit)}
         settings["projection"].pop("draws", None)
+    if "search" in settings:
+        settings["draw"] = studies.draw_of(wildcards.edit)
     return settings
 
 
@@ -120,6 +123,8 @@ def edit_inputs(wildcards):
         "vectors": [in_seed(f"vectors/{vector}.safetensors") for vector in settings["vectors"]],
         "selection": in_seed(f"selections/{studies.selection_of(STUDY, wildcards.edit)}.json"),
     }
+    if "search" in settings:
+        inputs["search"] = in_seed(f"searches/{settings['search']}/best.json")
     if settings["transform"] != "raw":
         inputs |= projection_inputs(settings["projection"])
     return inputs
@@ -169,4 +174,4 @@ def evaluated_subjects(wildcards):
     """All subjects on test; on validation those that choose alpha."""
     if wildcards.split == "test":
         return STUDY["subjects"]
-    return STUDY["evaluation"]["choose_alpha_on"]
+    return studies.choosing_subjects(STUDY, wildcards.family)

@@ -26,8 +26,9 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
 @pytest.mark.parametrize(
     ("module", "users"),
     [
-        ("training", {"grow_model", "train_adapter", "measure_gains"}),
-        ("likelihood", {"measure_gains"}),
+        ("training", {"grow_model", "train_adapter", "measure_gains", "search_alphas"}),
+        ("likelihood", {"measure_gains", "search_alphas"}),
+        ("correlations", {"correlate_search"}),
         (
             "specificity",
             {"train_saes", "sum_activations", "sum_control_activations"}
@@ -47,7 +48,7 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
         (
             "projection",
             {"build_edit", "evaluate_edits", "summarize_energy", "select_layers"}
-            | {"measure_gains"},
+            | {"measure_gains", "search_alphas"},
         ),
     ],
 )
@@ -75,7 +76,8 @@ def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh,
         ("directions", {"build_edit"}),
         ("published", {"recompute_published", "retest_published", "check_published"}),
         ("gains", {"measure_gains"}),
-        ("evaluation", {"evaluate_edits", "measure_gains"}),
+        ("search", {"search_alphas"}),
+        ("evaluation", {"evaluate_edits", "measure_gains", "search_alphas"}),
         ("figures", {"draw_figures"}),
         ("reporting", {"render_report"}),
     ],
