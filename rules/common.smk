@@ -76,6 +76,7 @@ wildcard_constraints:
     selection="|".join(
         name for family in STUDY["selections"] for name in studies.selection_names(STUDY, family)
     ),
+    search="|".join(STUDY["searches"]),
     family="|".join(EDITS),
     edit="|".join(edit for edits in EDITS.values() for edit in edits),
     alpha=r"-?\d+(\.\d+)?(e-?\d+)?",
@@ -101,34 +102,6 @@ def of_subject(section, key):
     return lambda wildcards: STUDY[section][getattr(wildcards, key)]
 
 
-def selection_settings(wildcards):
-    """How the concrete selection is made; for a random one, which draw it is."""
-    settings = dict(STUDY["selections"][wildcards.selection.partition("-")[0]])
-    if settings.pop("draws", None):
-        settings["draw"] = studies.draw_of(wildcards.selection)
-    return settings
-
-
-def selection_inputs(wildcards):
-    """What a selector reads: other selections, SP tables, activations, task vectors, weights."""
-    settings = selection_settings(wildcards)
-    inputs = {
-        key: [in_seed(f"selections/{name}.json") for name in names]
-        for key, names in studies.selections_named(settings).items()
-    }
-    if settings["by"] in ("specificity", "n_features"):
-        inputs["table"] = in_seed(f"specificity/{settings['sae']}/{settings['subject']}.tsv")
-    if settings["by"] == "activation_magnitude":
-        sums = in_seed(f"specificity/{settings['sae']}/activations")
-        inputs["sums"] = [f"{sums}/layer_{layer}.safetensors" for layer in LAYERS]
-    for key in ("vector", "match_norm_of"):
-        if key in settings:
-            inputs[key] = in_seed(f"vectors/{settings[key]}.safetensors")
-    if settings["by"] == "off_principal_energy" or settings.get("relative_to_weights"):
-        inputs["model"] = in_seed("model/manifest.json")
-    return inputs
-
-
 def edit_settings(wildcards):
     """The configured edit behind a concrete one; the base is the empty edit."""
     family = studies.family_of(STUDY, wildcards.edit)
@@ -136,6 +109,8 @@ def edit_settings(wildcards):
     if "projection" in settings:
         settings["projection"] = {**settings["projection"], "draw": studies.draw_of(wildcards.edit)}
         settings["projection"].pop("draws", None)
+    if "search" in settings:
+        settings["draw"] = studies.draw_of(wildcards.edit)
     return settings
 
 
@@ -148,6 +123,8 @@ def edit_inputs(wildcards):
         "vectors": [in_seed(f"vectors/{vector}.safetensors") for vector in settings["vectors"]],
         "selection": in_seed(f"selections/{studies.selection_of(STUDY, wildcards.edit)}.json"),
     }
+    if "search" in settings:
+        inputs["search"] = in_seed(f"searches/{settings['search']}/best.json")
     if settings["transform"] != "raw":
         inputs |= projection_inputs(settings["projection"])
     return inputs
@@ -197,4 +174,4 @@ def evaluated_subjects(wildcards):
     """All subjects on test; on validation those that choose alpha."""
     if wildcards.split == "test":
         return STUDY["subjects"]
-    return STUDY["evaluation"]["choose_alpha_on"]
+    return studies.choosing_subjects(STUDY, wildcards.family)

@@ -198,6 +198,9 @@ def test_a_given_value_beats_the_default(config):
         ("selections.n_features.lowest", True, ["n_features.lowest: goes with top or like"]),
         ("selections.norm.top", 1, ["selections.norm: needs exactly one of at_least, top, like"]),
         ("selections.off_principal.rank", ..., ["selections.off_principal: 'rank' is missing"]),
+        ("selections.gain.vector", "v9", ["selections.gain.vector: 'v9' is not defined"]),
+        ("selections.gain.subject", ..., ["selections.gain: 'subject' is missing"]),
+        ("selections.sp_permuted.draws", ..., ["selections.sp_permuted: 'draws' is missing"]),
         ("edits.projected.projection", ..., ["edits.projected.projection: is missing"]),
         ("edits.raw_matched.projection", ..., ["is missing (transform: raw_matched needs it)"]),
         ("edits.raw_matched.projection.match_norm", True, ["raw_matched.projection.match_norm:"]),
@@ -211,6 +214,19 @@ def test_a_given_value_beats_the_default(config):
         ("edits.base", {"label": "", "role": "other", "vectors": {"v2": 1}, "selection": "all",
                         "alphas": [1]}, ["edits.base: 'base' is the empty edit"]),
         ("edits.sp.role", "other", ["edits: none has the role 'ours'"]),
+        ("searches.nt.vector", "v9", ["searches.nt.vector: 'v9' is not defined"]),
+        ("searches.nt.bounds", [0, 1, 2], ["searches.nt.bounds: [0, 1, 2] is too long"]),
+        ("searches.nt.bounds", [1, 0], ["searches.nt.start: 0.5 is not between the bounds 1 and"]),
+        ("searches.nt.start", 3, ["searches.nt.start: 3 is not between the bounds 0 and 2"]),
+        ("searches.nt.problems", 13, ["searches.nt.problems: 13 of 12 validation problems"]),
+        ("searches.nt.spread", 8, ["searches.nt.evaluations: 8 are fewer than best + spread"]),
+        ("searches.nt.fitness", "loss", ["'loss' is not allowed (allowed: perplexity)"]),
+        ("edits.cma.search", "cp", ["edits.cma.search: 'cp' is not defined", "allowed: nt"]),
+        ("edits.cma.vectors", {"v2": 0.5}, ["edits.cma.vectors: expected v2: 1.0, as its search"]),
+        ("edits.cma.selection", "sp", ["edits.cma.selection: expected one by: all"]),
+        ("edits.cma.alphas", [0.5, 1.0], ["edits.cma: a search's alphas are taken as they are"]),
+        ("edits.cma.choose_alpha_on", ["algebra"], ["choose_alpha_on: lacks number_theory"]),
+        ("edits.sp.choose_alpha_on", ["x"], ["edits.sp.choose_alpha_on.0: 'x' is not allowed"]),
         # assumptions
         ("specificity.epsilon", {"value": 1, "assumed": True}, ["specificity.epsilon: an assumed"]),
         ("specificity.epsilon", {"value": 1, "assumed": True, "reason": " "}, ["epsilon.reason"]),
@@ -298,10 +314,31 @@ def test_a_drawn_projection_stands_for_one_edit_a_draw_on_the_same_layers(config
     assert studies.family_of(study, "random_basis-2") == "random_basis"
 
 
+def test_a_searched_edit_stands_for_each_configuration_that_its_search_keeps(config):
+    study = checked(put(config, "searches.nt.spread", 2))
+    assert studies.edit_names(study, "cma") == ["cma-1", "cma-2", "cma-3"]
+    assert studies.selection_of(study, "cma-3") == "all"
+    assert studies.searched(study) == {"cma": "nt"}
+    assert studies.searched(checked(put(config, "edits.cma.evaluate", False))) == {}
+
+
+def test_a_study_without_searches_is_a_study(config):
+    del config["searches"], config["edits"]["cma"]
+    assert checked(config)["searches"] == {}
+    assert studies.searched(checked(config)) == {}
+
+
+def test_alpha_is_chosen_on_the_edits_own_subjects_or_on_the_studys(config):
+    study = checked(config)
+    assert studies.choosing_subjects(study, "sp") == ["number_theory"]
+    assert studies.choosing_subjects(study, "base") == ["number_theory"]
+    assert studies.choosing_subjects(study, "cma") == ["number_theory", "algebra"]
+
+
 def test_edits_that_are_not_evaluated_are_edits_all_the_same(config):
     study = checked(config)
     assert set(studies.families(study)) - set(studies.evaluated(study)) == {
-        "random_basis", "oracle", "frequent", "random_features", "raw_matched",
+        "random_basis", "oracle", "frequent", "random_features", "raw_matched", "gain",
     }  # fmt: skip
 
 

@@ -26,7 +26,9 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
 @pytest.mark.parametrize(
     ("module", "users"),
     [
-        ("training", {"grow_model", "train_adapter"}),
+        ("training", {"grow_model", "train_adapter", "measure_gains", "search_alphas"}),
+        ("likelihood", {"measure_gains", "search_alphas"}),
+        ("correlations", {"correlate_search"}),
         (
             "specificity",
             {"train_saes", "sum_activations", "sum_control_activations"}
@@ -43,7 +45,11 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
             {"choose_alpha", "compare_edits", "draw_figures"}
             | {"recompute_published", "retest_published", "check_published"},
         ),
-        ("projection", {"build_edit", "evaluate_edits", "summarize_energy", "select_layers"}),
+        (
+            "projection",
+            {"build_edit", "evaluate_edits", "summarize_energy", "select_layers"}
+            | {"measure_gains", "search_alphas"},
+        ),
     ],
 )
 def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh, module, users):
@@ -69,7 +75,9 @@ def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh,
         ("selection", {"select_layers"}),
         ("directions", {"build_edit"}),
         ("published", {"recompute_published", "retest_published", "check_published"}),
-        ("evaluation", {"evaluate_edits"}),
+        ("gains", {"measure_gains"}),
+        ("search", {"search_alphas"}),
+        ("evaluation", {"evaluate_edits", "measure_gains", "search_alphas"}),
         ("figures", {"draw_figures"}),
         ("reporting", {"render_report"}),
     ],

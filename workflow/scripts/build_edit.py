@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from stethoscope.directions import directions
 from stethoscope.editing import (
     energy_record,
@@ -57,7 +59,11 @@ with job(snakemake) as progress:
             kept, maps = scaled(vector, matching_scale(vector, kept)), None
         elif how["match_norm"]:
             scale = matching_scale(kept, vector)
-    edit = scaled(kept, alpha * scale)
+    found, by_layer = None, 1.0
+    if "search" in settings:
+        found = read_json(snakemake.input.search)["kept"][settings["draw"] - 1]
+        by_layer = np.array(found["alphas"])
+    edit = scaled(kept, alpha * scale * by_layer)
     weights = read_weights(model, list(edit.modules))
     with atomic_folder(Path(snakemake.output[0]).parent) as folder:
         save_adapter(folder, edit, model.as_posix())
@@ -70,6 +76,7 @@ with job(snakemake) as progress:
             "vectors": settings["vectors"],
             "transform": settings["transform"],
             "projection": settings.get("projection"),
+            "search": found and {"search": settings["search"], **found},
             "base": vector.base,
         }
         write_json(folder / "edit.json", described)

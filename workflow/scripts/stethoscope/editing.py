@@ -29,12 +29,16 @@ from stethoscope.taskvectors import LowRank, TaskVector, factor_key, layer_of, p
 from stethoscope.tensors import read_tensors
 
 
-def scaled(vector: TaskVector, alpha: float) -> TaskVector:
-    """alpha * tau in fp32, with alpha in B; alpha = 1 leaves every bit of fp32 factors."""
+def scaled(vector: TaskVector, alpha: float | np.ndarray) -> TaskVector:
+    """alpha * tau in fp32, with alpha in B; alpha = 1 leaves every bit of fp32 factors.
+
+    alpha: one number, or (layers,) one for each layer.
+    """
+    each = np.ndim(alpha) > 0
     modules = {
         name: LowRank(
             delta.A.astype(np.float32),
-            (np.float32(alpha) * delta.B).astype(np.float32),
+            (np.float32(alpha[layer_of(name)] if each else alpha) * delta.B).astype(np.float32),
             delta.scale,
         )
         for name, delta in vector.modules.items()

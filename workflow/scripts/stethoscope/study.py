@@ -128,11 +128,11 @@ def selections_named(selection: Mapping) -> dict[str, list[str]]:
 
 
 def edit_names(study: Mapping, family: str) -> list[str]:
-    """The concrete edits of a configured one: one a draw of its projection or of its selection."""
+    """The concrete edits of a configured one: one a draw, of its own or of its selection."""
     if family == BASE:
         return [BASE]
     edit = study["edits"][family]
-    draws = _projection_draws(edit) or study["selections"][edit["selection"]].get("draws")
+    draws = _own_draws(study, edit) or study["selections"][edit["selection"]].get("draws")
     return [f"{family}-{draw}" for draw in range(1, draws + 1)] if draws else [family]
 
 
@@ -155,7 +155,7 @@ def selection_of(study: Mapping, edit: str) -> str:
     """The concrete selection whose layers a concrete edit changes."""
     family = family_of(study, edit)
     selection = study["edits"][family]["selection"]
-    if _projection_draws(study["edits"][family]):
+    if _own_draws(study, study["edits"][family]):
         return selection
     draw = edit_names(study, family).index(edit)
     return selection_names(study, selection)[draw]
@@ -177,6 +177,18 @@ def choice_of_layers(study: Mapping) -> dict[str, Any]:
     if selection["by"] != "specificity" or not {"top", "at_least"} & set(selection):
         return {"at_least": study["specificity"]["stability"]["at_least"]}
     return {key: selection[key] for key in ("score", "top", "at_least") if key in selection}
+
+
+def choosing_subjects(study: Mapping, family: str) -> list[str]:
+    """Subjects whose validation accuracy chooses the alpha of an edit: its own, or the study's."""
+    edit = study["edits"].get(family, {})
+    return edit.get("choose_alpha_on", study["evaluation"]["choose_alpha_on"])
+
+
+def searched(study: Mapping) -> dict[str, str]:
+    """The search of each configured edit that evaluates what a search has kept."""
+    edits = {name: study["edits"].get(name, {}) for name in evaluated(study)}
+    return {name: edit["search"] for name, edit in edits.items() if "search" in edit}
 
 
 def draw_of(name: str) -> int:
@@ -298,6 +310,19 @@ def _broken_references(study: Mapping) -> Iterator[str]:
     for name, vector in study["vectors"].items():
         for subject in vector["problems"]:
             yield from known(f"vectors.{name}.problems", subject, subjects)
+    validation = study["data"]["generate"]["splits"]["validation"]
+    for name, search in study["searches"].items():
+        place = f"searches.{name}"
+        yield from known(f"{place}.vector", search["vector"], list(study["vectors"]))
+        yield from known(f"{place}.subject", search["subject"], subjects)
+        low, high = search["bounds"]
+        if not low <= search["start"] <= high or low == high:
+            yield f"{place}.start: {search['start']} is not between the bounds {low} and {high}"
+        size = validation["except"].get(search["subject"], validation["each"])
+        if search["problems"] > size:
+            yield f"{place}.problems: {search['problems']} of {size} validation problems"
+        if search["best"] + search["spread"] > search["evaluations"]:
+            yield f"{place}.evaluations: {search['evaluations']} are fewer than best + spread"
     # One with draws is several: nothing can be made from it.
     single = [name for name, other in study["selections"].items() if "draws" not in other]
     for name, selection in study["selections"].items():
@@ -337,6 +362,11 @@ def _broken_references(study: Mapping) -> Iterator[str]:
                 yield f"{place}.projection: is missing (transform: {edit['transform']} needs it)"
             else:
                 yield from _broken_projection(study, edit, f"{place}.projection")
+        if "search" in edit:
+            yield from known(f"{place}.search", edit["search"], list(study["searches"]))
+            yield from _broken_search(study, edit, place)
+        for subject in edit.get("choose_alpha_on", []):
+            yield from known(f"{place}.choose_alpha_on", subject, subjects)
         if not edit["evaluate"] and edit["role"] != "other":
             yield f"{place}.evaluate: an edit with the role {edit['role']} is evaluated"
     for subject in study["evaluation"]["choose_alpha_on"]:
@@ -361,8 +391,27 @@ def _circles(selections: Mapping) -> Iterator[str]:
         yield f"selections: {', '.join(waiting)} wait for one another"
 
 
-def _projection_draws(edit: Mapping) -> int | None:
+def _own_draws(study: Mapping, edit: Mapping) -> int | None:
+    """How many edits a configured one stands for: what its search keeps, or its random bases."""
+    if "search" in edit:
+        search = study["searches"][edit["search"]]
+        return search["best"] + search["spread"]
     return edit.get("projection", {}).get("draws")
+
+
+def _broken_search(study: Mapping, edit: Mapping, place: str) -> Iterator[str]:
+    """What keeps an edit from being exactly the configurations that its search measured."""
+    search = study["searches"][edit["search"]]
+    if edit["vectors"] != {search["vector"]: 1}:
+        yield f"{place}.vectors: expected {search['vector']}: 1.0, as its search has it"
+    if study["selections"].get(edit["selection"], {}).get("by") != "all":
+        yield f"{place}.selection: expected one by: all, since its search has an alpha a layer"
+    if edit["transform"] != "raw" or edit["alphas"] != [1]:
+        yield f"{place}: a search's alphas are taken as they are: transform: raw, alphas: [1.0]"
+    if edit["evaluate"] and search["subject"] not in edit.get(
+        "choose_alpha_on", study["evaluation"]["choose_alpha_on"]
+    ):
+        yield f"{place}.choose_alpha_on: lacks {search['subject']}, the subject of its search"
 
 
 def _broken_projection(study: Mapping, edit: Mapping, place: str) -> Iterator[str]:
