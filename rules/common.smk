@@ -106,9 +106,9 @@ def edit_settings(wildcards):
     """The configured edit behind a concrete one; the base is the empty edit."""
     family = studies.family_of(STUDY, wildcards.edit)
     settings = dict(STUDY["edits"].get(family, {"vectors": {}, "transform": "raw"}))
-    if "projection" in settings:
-        settings["projection"] = {**settings["projection"], "draw": studies.draw_of(wildcards.edit)}
-        settings["projection"].pop("draws", None)
+    if how := studies.SETTINGS_OF.get(settings["transform"]):
+        drawn = {"draw": studies.draw_of(wildcards.edit)} if "seed" in settings[how] else {}
+        settings[how] = {k: v for k, v in settings[how].items() if k != "draws"} | drawn
     if "search" in settings:
         settings["draw"] = studies.draw_of(wildcards.edit)
     return settings
@@ -125,7 +125,7 @@ def edit_inputs(wildcards):
     }
     if "search" in settings:
         inputs["search"] = in_seed(f"searches/{settings['search']}/best.json")
-    if settings["transform"] != "raw":
+    if "projection" in settings:
         inputs |= projection_inputs(settings["projection"])
     return inputs
 

@@ -5,6 +5,7 @@ MEASURED = {
     "alphas": rules.compare_edits.output.alphas,
     "comparisons": rules.compare_edits.output.comparisons,
     "energy": rules.summarize_energy.output[0],
+    "interference": rules.measure_interference.output[0],
     "specificity": rules.summarize_layers.output.specificity,
     "saes": rules.summarize_layers.output.saes,
     "selectors": rules.summarize_selections.output.selectors,
@@ -21,6 +22,7 @@ MEASURED = {
 WRITTEN_BY = {
     **{name: "compare_edits" for name in ("accuracy", "alphas", "comparisons")},
     "energy": "summarize_energy",
+    "interference": "measure_interference",
     **{name: "summarize_layers" for name in ("specificity", "saes")},
     "selectors": "summarize_selections",
     **{name: "summarize_stability" for name in ("sp_stability", "sp_measures", "sp_sensitivity")},

@@ -1,5 +1,7 @@
 """What the evaluations and measurements say, over all seeds."""
 
+PAIRS = studies.merged_pairs(STUDY)  # (vector, vector, selection, density) of edits of several
+
 TEST = {
     "evaluations": [
         path for family in EVALUATED for path in for_each_seed(f"evaluations/test/{family}.json")
@@ -46,6 +48,34 @@ rule summarize_energy:
         "energy of each edit: intended, kept, landed"
     script:
         "../workflow/scripts/summarize_energy.py"
+
+
+rule measure_interference:
+    input:
+        vectors=[
+            path
+            for vector in sorted({name for pair in PAIRS for name in pair[:2]})
+            for path in for_each_seed(f"vectors/{vector}.safetensors")
+        ],
+        selections=[
+            path
+            for selection in sorted({pair[2] for pair in PAIRS})
+            for path in for_each_seed(f"selections/{selection}.json")
+        ],
+    output:
+        "<results>/statistics/interference.tsv",
+    log:
+        "<logs>/measure_interference.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        seeds=lookup("seeds", within=config),
+        pairs=PAIRS,
+        code=code_digest("measure_interference"),
+    message:
+        "how the task vectors that edits merge meet"
+    script:
+        "../workflow/scripts/measure_interference.py"
 
 
 rule summarize_layers:

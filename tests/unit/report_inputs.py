@@ -47,6 +47,9 @@ LAYERS |= {"random-3": "1,2,7", "random-4": "3,4,6", "random-5": "0,5,7"}
 # edits of which only the energy is known -> share of the energy kept
 UNEVALUATED = {"random_basis-1": 0.0231, "random_basis-2": 0.0252}
 LAYERS["random_basis"] = "2,3,5"
+# edits of two vectors, for tests that ask for them: -> density that they keep
+MERGED = {"dual": 1.0, "ties": 0.2}
+LAYERS |= {"dual": "2,3,5", "ties": LAYERS["full"]}
 GRID = ("0.375", "0.5", "0.75", "1.0", "1.5")
 RULES = dict.fromkeys(("accuracy", "comparisons", "published_table1"), "compare_edits")
 RULES |= {"alphas": "choose_alpha", "energy": "collect_energy", "specificity": "collect_sp"}
@@ -55,6 +58,7 @@ RULES |= dict.fromkeys(
     "retest_published",
 )
 RULES |= {"published_formulas": "retest_published", "published_checks": "check_published"}
+RULES |= {"interference": "measure_interference"}
 RULES |= {"saes": "collect_saes", "selectors": "compare_selectors", "study": "resolve_study"}
 RULES |= dict.fromkeys(("sp_stability", "sp_measures", "sp_sensitivity"), "collect_stability")
 
@@ -75,6 +79,8 @@ COLUMNS = {
     "energy": "seed edit alpha n_layers layers energy_task_vector energy_selected energy_edit "
     "energy_retained norm_retained chance oracle alignment landed_energy_fp32 landed_cosine_fp32 "
     "unchanged_fp32 outside_fp32 landed_energy_bf16 landed_cosine_bf16 unchanged_bf16 outside_bf16",
+    "interference": "seed first second selection layer density cosine overlap sign_conflict "
+    "norm_first norm_second",
     "specificity": "seed sae subject layer sp n_features feature sp_smooth feature_smooth selected",
     "saes": "seed sae layer explained_variance l0 dead_share",
     "selectors": "seed selection by n_layers layers shared_with_ours rho_ours rho_depth",
@@ -129,6 +135,7 @@ def write_inputs(root: Path, seeds=(1,), title="A small model, made for a test",
         "comparisons": _comparisons(seeds, effects),
         "alphas": _alphas(seeds, effects),
         "energy": _energy(seeds, effects),
+        "interference": _interference(seeds),
         "specificity": _specificity(seeds),
         "saes": _saes(seeds),
         "selectors": _selectors(seeds),
@@ -161,6 +168,11 @@ def write_inputs(root: Path, seeds=(1,), title="A small model, made for a test",
     for edit in edits.values():
         edit["vectors"] = {"v2": 1.0}
         edit["transform"] = "raw"
+    edits["dual"] = {"label": "Sum", "role": "other", "selection": "sp", "transform": "raw"}
+    edits["ties"] = {"label": "Merge", "role": "other", "selection": "all", "transform": "ties"}
+    edits["ties"]["merging"] = {"density": MERGED["ties"]}
+    for name in MERGED:
+        edits[name]["vectors"] = {"v2": 1.0, "cp": 0.5}
     for name in ("projected", "projected_matched", "random_basis"):
         basis = "random" if name == "random_basis" else "sae"
         edits[name]["transform"] = "project"
@@ -170,6 +182,10 @@ def write_inputs(root: Path, seeds=(1,), title="A small model, made for a test",
         "seeds": list(seeds),
         "edits": edits,
         "selections": {name: {"by": by} for name, by in SELECTORS.items()},
+        "vectors": {
+            "v2": {"problems": {"number_theory": 1500}},
+            "cp": {"problems": {"counting_and_probability": 900, "algebra": 600}},
+        },
         "report": {"notes": ["Problems are synthetic, in the record layout of MATH."]},
         "assumptions": [
             {"key": "specificity.epsilon", "value": 0.01, "reason": "not stated in the paper"},
@@ -178,7 +194,8 @@ def write_inputs(root: Path, seeds=(1,), title="A small model, made for a test",
         ],
     }
     paths["study"] = "results/small/study.json"
-    (root / paths["study"]).write_text(json.dumps(study, indent=2), encoding="utf-8")
+    text = json.dumps(study, indent=2, sort_keys=True)  # as describe_study writes it
+    (root / paths["study"]).write_text(text, encoding="utf-8")
     return paths
 
 
@@ -289,6 +306,24 @@ def _energy(seeds, effects):
                     + [1.0, 1.0, 0.0, 0.0 if projected else ""]
                     + [0.5 if projected else 0.981, 0.7 if projected else 0.99]
                     + [0.71 if projected else 0.23, 0.53 if projected else ""]
+                )
+    return rows
+
+
+def _interference(seeds):
+    """Of the two vectors in each selection: whole in `sp`, whole and trimmed in `all`."""
+    rows = []
+    for seed in seeds:
+        for selection, density, cosine, conflict in (
+            ("sp", 1.0, 0.125, 0.45),
+            ("all", 1.0, 0.0625, 0.48),
+            ("all", MERGED["ties"], 0.25, 0.36),
+        ):
+            for layer in (*LAYERS["full" if selection == "all" else "sp"].split(","), "all"):
+                shift = 0 if layer == "all" else int(layer) / 1000
+                rows.append(
+                    [seed, "cp", "v2", selection, layer, density, cosine + shift, density**2]
+                    + [conflict - shift, 21.5, 14.25]
                 )
     return rows
 

@@ -24,13 +24,17 @@ from stethoscope.cells import (
     resolve,
 )
 from stethoscope.facts import Report, load_sources
+from stethoscope.figures import _points
 from stethoscope.findings import findings
+from stethoscope.merging_table import merging_table
 from stethoscope.provenance import sha256_file
 from stethoscope.reporting import FIGURE_NAMES, render
 from stethoscope.tables import escape_tex, methods, projections_table, table1_tex, table1_tsv
 
 TEMPLATES = Path(__file__).parents[2] / "report"
 FIGURES = dict.fromkeys(FIGURE_NAMES, '<?xml version="1.0"?>\n<svg><title>drawn</title></svg>\n')
+
+TWO_VECTORS = EFFECTS | {"dual": ("1.0", 15, -20), "ties": ("0.5", 18, -11)}
 
 # Numerals that are words of the page, not results.
 STATIC = (
@@ -103,8 +107,9 @@ def read(page):
 
 
 @pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)])
-def test_every_number_on_the_page_is_one_of_the_recorded_cells(tmp_path, seeds):
-    report = make(tmp_path, seeds=seeds)
+@pytest.mark.parametrize("merges", [False, True])
+def test_every_number_on_the_page_is_one_of_the_recorded_cells(tmp_path, seeds, merges):
+    report = make(tmp_path, seeds=seeds, effects=TWO_VECTORS if merges else EFFECTS)
     page = read(page_of(report))
     records = {record["id"]: record for record in report.cells.records()}
     assert len(page.numbers) > 500
@@ -516,3 +521,44 @@ def test_an_edit_of_which_only_the_energy_is_known_is_in_no_comparison(tmp_path)
     assert not set(report.unevaluated) & set(report.edits)
     assert "random_basis" not in table1_tsv(report) + table1_tex(report)
     assert page_of(report).count("Random directions, draw") == 2
+
+
+def text_of(td):
+    return "".join(str(part) for part in td.parts)
+
+
+def test_edits_of_two_vectors_stand_beside_each_vector_alone(tmp_path):
+    report = make(tmp_path, effects=TWO_VECTORS)
+    rows = {row.cells[0].content.striptags(): row.cells for row in merging_table(report).body}
+    assert list(rows) == ["Full merge", "Ours (SP-selected layers)", "Sum", "Merge"]
+    how = {name: (text_of(cells[1]), text_of(cells[2])) for name, cells in rows.items()}
+    v2, cp = '1.0 <span class="name">v2</span>', '0.5 <span class="name">cp</span>'
+    assert how["Full merge"] == ("alone", v2)
+    assert how["Sum"] == ("sum", f"{v2} + {cp}")
+    assert how["Merge"] == ("TIES, density 0.2", f"{v2} + {cp}")
+    met = {name: [text_of(td) for td in cells[8:11]] for name, cells in rows.items()}
+    assert met["Full merge"] == ["—", "—", "—"]
+    assert met["Sum"] == ["0.125", "45.0", "—"]
+    assert met["Merge"] == ["0.062", "48.0", "36.0"]
+    # CP is the subject of the second vector: 165 of 300 right at base, 20 fewer with the sum
+    head = [td.content for td in merging_table(report).head[0].cells]
+    assert "NT (the target), %" in head and "CP (of a vector), %" in head
+    shown = [text_of(td) for td in rows["Sum"][11:]]
+    assert shown[0] == "35.0" and shown[1].startswith("+5.0")
+    assert shown[3] == "48.3" and shown[4].startswith("−6.7")
+    assert len(rows["Sum"]) == 11 + 8
+    assert "Table R5c" in page_of(report)
+
+
+def test_edits_of_two_vectors_have_no_place_among_what_is_kept_of_one(tmp_path):
+    with_merges, without = make(tmp_path / "a", effects=TWO_VECTORS), make(tmp_path / "b")
+    points = [list(_points(r, r.one("base"), "1")) for r in (with_merges, without)]
+    assert points[0] == points[1]
+    assert [edit for edit, _ in with_merges.projections()] == [
+        edit for edit, _ in without.projections()
+    ]
+
+
+def test_a_study_of_one_vector_has_no_table_of_several(report):
+    assert merging_table(report) is None
+    assert "Table R5c" not in page_of(report)

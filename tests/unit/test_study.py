@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from stethoscope import study as studies
+from stethoscope.merging import METHODS
 from stethoscope.selection import SCORES, SELECTORS
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -168,7 +169,7 @@ def test_a_given_value_beats_the_default(config):
         # references to what no section defines
         ("study.target", "number_teory", ["study.target: 'number_teory'", "'number_theory'?"]),
         ("edits.sp.selection", "spp", ["edits.sp.selection: 'spp' is not defined", "'sp'?"]),
-        ("edits.sp.vectors", {"v3": 1}, ["edits.sp.vectors: 'v3' is not defined", "allowed: v2"]),
+        ("edits.sp.vectors", {"v3": 1}, ["sp.vectors: 'v3' is not defined", "allowed: cp, v2"]),
         ("selections.sp.sae", "wide", ["selections.sp.sae: 'wide' is not", "allowed: narrow"]),
         ("edits.projected.projection.sae", "wide", ["edits.projected.projection.sae: 'wide'"]),
         ("selections.random.like", "x", ["selections.random.like: 'x'", "allowed: all, "]),
@@ -209,6 +210,19 @@ def test_a_given_value_beats_the_default(config):
         ("edits.projected.projection.draws", 2, ["draws: basis sae has nothing to draw"]),
         ("edits.complement.projection.reading", "unnormalized", ["it has no complement"]),
         ("edits.random_basis.selection", "random", ["draws: its selection 'random' has draws"]),
+        ("edits.ties.merging", ..., ["edits.ties.merging: is missing (transform: ties needs it)"]),
+        ("edits.ties.merging", {}, ["merging.density: is missing (transform: ties needs it)"]),
+        ("edits.ties.merging.drop", 0.5, ["edits.ties.merging.drop: transform ties has no drop"]),
+        ("edits.ties.merging.draws", 2, ["merging.draws: transform ties has no draws"]),
+        ("edits.ties.merging.density", 0, ["merging.density: 0 is less than or equal to the"]),
+        ("edits.dare.merging.drop", 1, ["merging.drop: 1 is greater than or equal to the max"]),
+        ("edits.dare.merging.seed", ..., ["merging.seed: is missing (transform: dare needs it)"]),
+        ("edits.dare.merging.density", 0.1, ["merging.density: transform dare has no density"]),
+        ("edits.dare.selection", "random", ["dare.merging.draws: its selection 'random' has"]),
+        ("edits.dare.transform", "Dare", ["'Dare' is not allowed (did you mean 'dare'?"]),
+        ("edits.projected.merging", {"density": 1}, ["merging: transform project has no merging"]),
+        ("edits.full.merging", {"density": 1}, ["full.merging: transform raw has no merging"]),
+        ("edits.stitch.projection", {"rank": 1}, ["transform localize_and_stitch has no proj"]),
         ("edits.sp.evaluate", False, ["edits.sp.evaluate: an edit with the role ours is"]),
         ("statistics.references", ["oracle"], ["statistics.references: 'oracle' is not defined"]),
         ("edits.base", {"label": "", "role": "other", "vectors": {"v2": 1}, "selection": "all",
@@ -244,6 +258,7 @@ def test_a_mistake_is_one_line_that_names_the_key_and_what_is_allowed(
 
 def test_subjects_outside_the_study_are_named_where_they_are_used(config):
     config["subjects"] = ["number_theory", "algebra"]
+    del config["vectors"]["cp"]
     put(config, "selections.sp.subject", "geometry")
     expected = "selections.sp.subject: 'geometry' is not defined (allowed: algebra, number_theory)"
     assert complaint(config) == expected
@@ -335,10 +350,41 @@ def test_alpha_is_chosen_on_the_edits_own_subjects_or_on_the_studys(config):
     assert studies.choosing_subjects(study, "cma") == ["number_theory", "algebra"]
 
 
+def test_each_way_to_merge_is_in_the_schema_and_in_the_library(config):
+    edits = SCHEMA["properties"]["edits"]["additionalProperties"]["properties"]
+    assert {"raw", *studies.SETTINGS_OF} == set(edits["transform"]["enum"])
+    assert list(studies.MERGING_NEEDS) == [
+        name for name, key in studies.SETTINGS_OF.items() if key == "merging"
+    ]
+    assert set(studies.MERGING_NEEDS) == set(METHODS)
+
+
+def test_what_dare_drops_is_drawn_on_the_same_layers(config):
+    study = checked(config)
+    assert studies.edit_names(study, "dare") == ["dare-1", "dare-2"]
+    assert studies.selection_of(study, "dare-2") == "sp"
+
+
+def test_a_pair_of_vectors_is_measured_where_it_is_merged_whole_and_trimmed(config):
+    assert studies.merged_pairs(checked(config)) == [
+        ("cp", "v2", "all", 1.0),
+        ("cp", "v2", "all", 0.2),
+        ("cp", "v2", "sp", 1.0),
+        ("cp", "v2", "sp", 0.1),
+    ]
+    put(config, "edits.dual.selection", "random")
+    assert ("cp", "v2", "random-2", 1.0) in studies.merged_pairs(checked(config))
+    put(config, "vectors.third", config["vectors"]["cp"])
+    put(config, "edits.dual.vectors", {"v2": 1, "third": 1, "cp": 1})
+    found = [pair[:2] for pair in studies.merged_pairs(checked(config)) if pair[2] == "random-1"]
+    assert found == [("cp", "third"), ("cp", "v2"), ("third", "v2")]
+
+
 def test_edits_that_are_not_evaluated_are_edits_all_the_same(config):
     study = checked(config)
     assert set(studies.families(study)) - set(studies.evaluated(study)) == {
         "random_basis", "oracle", "frequent", "random_features", "raw_matched", "gain",
+        "dual", "dare", "stitch",
     }  # fmt: skip
 
 

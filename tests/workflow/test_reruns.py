@@ -37,6 +37,8 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
         ("controls", {"sum_control_activations"}),
         ("stability", {"examine_specificity"}),
         ("bench", {"summarize_selections"}),
+        ("merging", {"build_edit", "measure_interference"}),
+        ("merging_table", {"render_report"}),
         ("audit", {"retest_published", "check_published"}),
         ("checks_of_layers", {"check_published"}),
         ("comparisons", {"choose_alpha", "compare_edits"}),

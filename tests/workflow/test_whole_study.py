@@ -57,7 +57,7 @@ def test_an_evaluation_has_a_result_and_the_samples_of_every_subject(finished):
     folders = list((finished.folder / "results/ci/seed-1/evaluations/test").glob("*/alpha-*"))
     assert {folder.parent.name for folder in folders} == {
         "base", "full", "sp", "random-1", "random-2", "projected", "projected_matched",
-        "complement", "norm", "cma-1", "cma-2",
+        "complement", "norm", "cma-1", "cma-2", "ties",
     }  # fmt: skip
     for folder in folders:
         results = json.loads((folder / "results.json").read_text())

@@ -1,4 +1,4 @@
-"""Build an edit: alpha * tau in the selected layers, raw or projected (paper, eq. 3)."""
+"""Build an edit: alpha * tau in the selected layers, raw, projected or merged (paper, eq. 3)."""
 
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from stethoscope.editing import (
     projected,
     read_gains,
     read_weights,
-    save_adapter,
+    save_edit,
     scaled,
 )
 from stethoscope.jobs import job
+from stethoscope.merging import METHODS
 from stethoscope.projection import stream_maps, stream_width
 from stethoscope.provenance import (
     atomic_folder,
@@ -29,15 +30,16 @@ with job(snakemake) as progress:
     settings, alpha = snakemake.params.settings, float(snakemake.wildcards.alpha)
     model = Path(snakemake.input.model).parent
     vector = TaskVector({}, folder_digest(snakemake.input.model))
-    layers = []
+    layers, parts = [], {}
     if settings["vectors"]:
         layers = read_json(snakemake.input.selection)["layers"]
         sources = dict(zip(settings["vectors"], snakemake.input.vectors, strict=True))
-        vectors = {name: TaskVector.load(path) for name, path in sources.items()}
         for name, path in sources.items():
-            check_base(vectors[name], model, path)
-            check_fits(vectors[name], model, path)
-        vector = combine(vectors, settings["vectors"]).in_layers(layers)
+            whole = TaskVector.load(path)
+            check_base(whole, model, path)
+            check_fits(whole, model, path)
+            parts[name] = whole.in_layers(layers)
+        vector = combine(parts, settings["vectors"])
         if missing := set(layers) - {layer_of(name) for name in vector.modules}:
             raise ValueError(
                 f"{snakemake.input.vectors[0]}: holds nothing for layer {min(missing)}"
@@ -59,6 +61,11 @@ with job(snakemake) as progress:
             kept, maps = scaled(vector, matching_scale(vector, kept)), None
         elif how["match_norm"]:
             scale = matching_scale(kept, vector)
+    elif settings["transform"] in METHODS:
+        merge = METHODS[settings["transform"]]
+        kept = TaskVector(
+            dict(merge(parts, settings["vectors"], **settings["merging"])), vector.base
+        )
     found, by_layer = None, 1.0
     if "search" in settings:
         found = read_json(snakemake.input.search)["kept"][settings["draw"] - 1]
@@ -66,7 +73,7 @@ with job(snakemake) as progress:
     edit = scaled(kept, alpha * scale * by_layer)
     weights = read_weights(model, list(edit.modules))
     with atomic_folder(Path(snakemake.output[0]).parent) as folder:
-        save_adapter(folder, edit, model.as_posix())
+        save_edit(folder, edit, model.as_posix())
         write_table(folder / "energy.tsv", energy_record(vector, kept, edit, weights, maps))
         described = {
             "edit": snakemake.wildcards.edit,
@@ -76,6 +83,7 @@ with job(snakemake) as progress:
             "vectors": settings["vectors"],
             "transform": settings["transform"],
             "projection": settings.get("projection"),
+            "merging": settings.get("merging"),
             "search": found and {"search": settings["search"], **found},
             "base": vector.base,
         }

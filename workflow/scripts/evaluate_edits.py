@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from stethoscope.data import of_subject, read_problems
+from stethoscope.editing import read_edit
 from stethoscope.evaluation import Evaluator, edited
 from stethoscope.jobs import job
 from stethoscope.models import load_model, load_tokenizer
@@ -13,7 +14,7 @@ from stethoscope.provenance import (
     write_json,
     write_jsonl,
 )
-from stethoscope.taskvectors import check_base, read_adapter
+from stethoscope.taskvectors import check_base
 
 with job(snakemake) as progress:
     settings, family = snakemake.params.settings, snakemake.wildcards.family
@@ -34,7 +35,7 @@ with job(snakemake) as progress:
         adapters = [path for path in adapters if (path.parent.name, path.name) in wanted]
     target, written = Path(snakemake.output[0]), {}
     for number, adapter in enumerate(adapters, start=1):
-        edit = read_adapter(adapter)
+        edit = read_edit(adapter)
         check_base(edit, base, adapter)
         with edited(evaluator.model, edit):
             results, samples = evaluator.run()

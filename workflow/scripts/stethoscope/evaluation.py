@@ -210,7 +210,7 @@ def edited(model: PreTrainedModel, edit: TaskVector) -> Iterator[PreTrainedModel
     """
     parameters = dict(model.named_parameters())
     for name, delta in edit.modules.items():
-        weight, shape = parameters.get(f"{name}.weight"), (len(delta.B), delta.A.shape[1])
+        weight, shape = parameters.get(f"{name}.weight"), delta.shape
         if weight is None:
             raise ValueError(f"edit: {name} matches no weight of the model")
         if weight.dtype != torch.float32 or tuple(weight.shape) != shape:

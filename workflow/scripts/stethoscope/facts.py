@@ -7,7 +7,7 @@ with the file that it came from.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,10 @@ POOLED, ALL, OTHERS = "pooled", "all", "others"
 SIGNIFICANT = 0.05  # the paper's level (section 4)
 DRAWS_FOR_RANK = 19  # from here on 1 / (draws + 1) reaches .05
 
-STATISTICS = ("accuracy", "alphas", "comparisons", "energy", "specificity", "saes", "selectors")
+STATISTICS = (
+    *("accuracy", "alphas", "comparisons", "energy", "interference"),
+    *("specificity", "saes", "selectors"),
+)
 SP_EXAMINED = ("sp_stability", "sp_measures", "sp_sensitivity")
 PUBLISHED = ("table1", "comparisons", "significant", "sweep", "grim", "power", "formulas", "checks")
 INPUTS = (
@@ -154,13 +157,22 @@ class Report:
 
         Those that answered problems come first.
         """
+        return self._configured(lambda settings: "projection" in settings)
+
+    def merges(self) -> tuple[tuple[Edit, Mapping], ...]:
+        """Edits of several task vectors, or that merge what they are given, with their settings.
+
+        Those that answered problems come first.
+        """
+        return self._configured(lambda s: "merging" in s or len(s["vectors"]) > 1)
+
+    def _configured(self, wanted: Callable[[Mapping], bool]) -> tuple[tuple[Edit, Mapping], ...]:
         configured = self.source("study").document["edits"]
-        found = []
-        for edit in (*self.edits, *self.unevaluated):
-            settings = configured.get(edit.family, {})
-            if settings.get("transform", "raw") != "raw":
-                found.append((edit, settings))
-        return tuple(found)
+        return tuple(
+            (edit, configured[edit.family])
+            for edit in (*self.edits, *self.unevaluated)
+            if edit.family in configured and wanted(configured[edit.family])
+        )
 
     def of(self, role: str) -> tuple[Edit, ...]:
         """All edits of a role (the draws of random layers; else mostly one)."""

@@ -233,10 +233,13 @@ class Point:
 
 def _points(report: Report, base: Edit, seed: str) -> Iterator[Point]:
     energy = report.source("energy")
-    families = dict.fromkeys(edit.family for edit in report.of("other"))
+    merged = {edit.family for edit, _ in report.merges()}  # what they keep is not of one vector
+    others = (edit.family for edit in report.of("other"))
+    families = dict.fromkeys(family for family in others if family not in merged)
     markers = dict(zip(families, OTHER_MARKERS * len(families), strict=False))
     for edit in report.edits:
-        row = report.energy_row(edit, seed) if edit.role != "control" else None
+        shown = edit.role != "control" and edit.family not in merged
+        row = report.energy_row(edit, seed) if shown else None
         paired = report.paired(edit, base, report.target) if row is not None else None
         kept = 100 * _float(energy.rows[row]["energy_retained"]) if paired else 0
         if kept > 0:  # zero has no place on a logarithmic axis

@@ -16,6 +16,7 @@ from stethoscope import audit_tables, examined, tables
 from stethoscope.bench_table import bench_table
 from stethoscope.facts import Report
 from stethoscope.findings import findings
+from stethoscope.merging_table import merging_table
 
 FIGURE_NAMES = ("figure2", "figure3", "figure5")
 
@@ -41,6 +42,7 @@ def render(report: Report, template: str | Path, style: str, figures: Mapping[st
         audit=audit_tables,
         findings=findings(report),
         bench=bench_table(report),
+        merging=merging_table(report),
         examined=examined,
         style=Markup(style),
         figures={name: Markup(_inline(svg)) for name, svg in figures.items()},

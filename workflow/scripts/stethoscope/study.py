@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,19 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 
 BASE = "base"
+# The key of an edit that holds the settings of its transform; raw has none.
+SETTINGS_OF = {
+    "project": "projection",
+    "raw_matched": "projection",
+    "ties": "merging",
+    "localize_and_stitch": "merging",
+    "dare": "merging",
+}
+MERGING_NEEDS = {
+    "ties": ("density",),
+    "localize_and_stitch": ("density",),
+    "dare": ("drop", "seed"),
+}
 _IN_WORDS = {
     "string": "text",
     "integer": "a whole number",
@@ -159,6 +173,22 @@ def selection_of(study: Mapping, edit: str) -> str:
         return selection
     draw = edit_names(study, family).index(edit)
     return selection_names(study, selection)[draw]
+
+
+def merged_pairs(study: Mapping) -> list[tuple[str, str, str, float]]:
+    """What interferes: (vector, vector, concrete selection, density) of edits that merge several.
+
+    Each once, the vectors of a pair in the order of their names. density is 1 for the vectors
+    themselves, and what a transform that trims them keeps.
+    """
+    found: dict[tuple[str, str, str, float], None] = {}
+    for family, edit in study["edits"].items():
+        density = edit.get("merging", {}).get("density", 1.0)
+        for name in edit_names(study, family):
+            for first, second in combinations(sorted(edit["vectors"]), 2):
+                pair = (first, second, selection_of(study, name))
+                found |= {(*pair, 1.0): None, (*pair, float(density)): None}
+    return list(found)
 
 
 def scored_encoders(study: Mapping) -> list[str]:
@@ -357,11 +387,14 @@ def _broken_references(study: Mapping) -> Iterator[str]:
         yield from known(f"{place}.selection", edit["selection"], list(study["selections"]))
         for vector in edit["vectors"]:
             yield from known(f"{place}.vectors", vector, list(study["vectors"]))
-        if edit["transform"] != "raw":
-            if "projection" not in edit:
-                yield f"{place}.projection: is missing (transform: {edit['transform']} needs it)"
-            else:
-                yield from _broken_projection(study, edit, f"{place}.projection")
+        needed = SETTINGS_OF.get(edit["transform"])
+        for key, broken in (("projection", _broken_projection), ("merging", _broken_merging)):
+            if key == needed and key not in edit:
+                yield f"{place}.{key}: is missing (transform: {edit['transform']} needs it)"
+            elif key == needed:
+                yield from broken(study, edit, f"{place}.{key}")
+            elif key in edit:
+                yield f"{place}.{key}: transform {edit['transform']} has no {key}"
         if "search" in edit:
             yield from known(f"{place}.search", edit["search"], list(study["searches"]))
             yield from _broken_search(study, edit, place)
@@ -392,11 +425,30 @@ def _circles(selections: Mapping) -> Iterator[str]:
 
 
 def _own_draws(study: Mapping, edit: Mapping) -> int | None:
-    """How many edits a configured one stands for: what its search keeps, or its random bases."""
+    """How many edits one stands for: what its search keeps, or the draws of its transform."""
     if "search" in edit:
         search = study["searches"][edit["search"]]
         return search["best"] + search["spread"]
-    return edit.get("projection", {}).get("draws")
+    return edit.get(SETTINGS_OF.get(edit["transform"]), {}).get("draws")
+
+
+def _broken_merging(study: Mapping, edit: Mapping, place: str) -> Iterator[str]:
+    """What is missing from the settings of a merge, or belongs to another one."""
+    merging, needs = edit["merging"], MERGING_NEEDS[edit["transform"]]
+    for key in needs:
+        if key not in merging:
+            yield f"{place}.{key}: is missing (transform: {edit['transform']} needs it)"
+    allowed = (*needs, "draws") if "seed" in needs else needs
+    for key in merging:
+        if key not in allowed:
+            yield f"{place}.{key}: transform {edit['transform']} has no {key}"
+    yield from _draws_twice(study, edit, place)
+
+
+def _draws_twice(study: Mapping, edit: Mapping, place: str) -> Iterator[str]:
+    selection = study["selections"].get(edit["selection"], {})
+    if _own_draws(study, edit) and selection.get("draws"):
+        yield f"{place}.draws: its selection '{edit['selection']}' has draws already"
 
 
 def _broken_search(study: Mapping, edit: Mapping, place: str) -> Iterator[str]:
@@ -428,8 +480,6 @@ def _broken_projection(study: Mapping, edit: Mapping, place: str) -> Iterator[st
         yield f"{place}.reading: unnormalized is no projector, it has no complement"
     if edit["transform"] == "raw_matched" and projection["match_norm"]:
         yield f"{place}.match_norm: raw_matched takes the projection's own norm"
-    if "draws" in projection:
-        if basis not in ("random", "random_features"):
-            yield f"{place}.draws: basis {basis} has nothing to draw"
-        if study["selections"].get(edit["selection"], {}).get("draws"):
-            yield f"{place}.draws: its selection '{edit['selection']}' has draws already"
+    if "draws" in projection and basis not in ("random", "random_features"):
+        yield f"{place}.draws: basis {basis} has nothing to draw"
+    yield from _draws_twice(study, edit, place)
