@@ -131,8 +131,7 @@ def selection_inputs(wildcards):
 
 def edit_settings(wildcards):
     """The configured edit behind a concrete one; the base is the empty edit."""
-    family = studies.family_of(STUDY, wildcards.edit)
-    settings = dict(STUDY["edits"].get(family, {"vectors": {}, "transform": "raw"}))
+    settings = studies.making(STUDY, studies.family_of(STUDY, wildcards.edit))
     if "projection" in settings:
         settings["projection"] = {**settings["projection"], "draw": studies.draw_of(wildcards.edit)}
         settings["projection"].pop("draws", None)

@@ -161,6 +161,13 @@ def selection_of(study: Mapping, edit: str) -> str:
     return selection_names(study, selection)[draw]
 
 
+def making(study: Mapping, family: str) -> dict:
+    """What an edit is made from: its settings but for its name, its grid, and what it is for."""
+    about = ("label", "role", "published", "alphas", "evaluate")
+    edit = study["edits"].get(family, {"vectors": {}, "transform": "raw"})
+    return {key: value for key, value in edit.items() if key not in about}
+
+
 def scored_encoders(study: Mapping) -> list[str]:
     """Names of all encoders that specificity is computed of: the SAEs, then their controls."""
     controls = study["specificity"]["controls"]["encoders"]
@@ -339,6 +346,10 @@ def _broken_references(study: Mapping) -> Iterator[str]:
                 yield from _broken_projection(study, edit, f"{place}.projection")
         if not edit["evaluate"] and edit["role"] != "other":
             yield f"{place}.evaluate: an edit with the role {edit['role']} is evaluated"
+        for published in edit["published"]:
+            taken = next(n for n, e in study["edits"].items() if published in e["published"])
+            if taken != name:
+                yield f"{place}.published: '{published}' is what edits.{taken} is held against"
     for subject in study["evaluation"]["choose_alpha_on"]:
         yield from known("evaluation.choose_alpha_on", subject, subjects)
     concrete = [edit for family in evaluated(study) for edit in edit_names(study, family)]
