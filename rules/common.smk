@@ -104,8 +104,7 @@ def of_subject(section, key):
 
 def edit_settings(wildcards):
     """The configured edit behind a concrete one; the base is the empty edit."""
-    family = studies.family_of(STUDY, wildcards.edit)
-    settings = dict(STUDY["edits"].get(family, {"vectors": {}, "transform": "raw"}))
+    settings = studies.recipe(STUDY, studies.family_of(STUDY, wildcards.edit))
     if how := studies.SETTINGS_OF.get(settings["transform"]):
         drawn = {"draw": studies.draw_of(wildcards.edit)} if "seed" in settings[how] else {}
         settings[how] = {k: v for k, v in settings[how].items() if k != "draws"} | drawn

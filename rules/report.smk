@@ -1,4 +1,4 @@
-"""The report: figures, the page, Table 1, and where every printed number comes from."""
+"""The report: figures, the page, Tables 1 to 6, and where every printed number comes from."""
 
 MEASURED = {
     "accuracy": rules.compare_edits.output.accuracy,
@@ -32,8 +32,9 @@ WRITTEN_BY = {
     "published_checks": "check_published",
     "study": "describe_study",
 }
-RECORD = {name: PUBLISHED / f"{name}.csv" for name in ("table1", "table6", "text_claims")}
-FIGURES = ["figure2", "figure3", "figure5"]
+TABLES = [f"table{number}" for number in range(1, 7)]
+RECORD = {name: PUBLISHED / f"{name}.csv" for name in (*TABLES, "text_claims")}
+FIGURES = [f"figure{number}" for number in range(1, 10)]
 
 
 rule draw_figures:
@@ -62,12 +63,16 @@ rule render_report:
         **{figure: f"<results>/report/figures/{figure}.svg" for figure in FIGURES},
         template=TEMPLATES / "report.html.j2",
         macros=TEMPLATES / "macros.html.j2",
+        captions=TEMPLATES / "captions.html.j2",
         style=TEMPLATES / "style.css",
     output:
         page="<results>/report/index.html",
         cells="<results>/report/cells.json",
-        table1_tsv="<results>/report/tables/table1.tsv",
-        table1_tex="<results>/report/tables/table1.tex",
+        **{
+            f"{table}_{kind}": f"<results>/report/tables/{table}.{kind}"
+            for table in TABLES
+            for kind in ("tsv", "tex")
+        },
     log:
         "<logs>/render_report.log",
     conda:

@@ -59,6 +59,7 @@ RULES |= dict.fromkeys(
 )
 RULES |= {"published_formulas": "retest_published", "published_checks": "check_published"}
 RULES |= {"interference": "measure_interference"}
+RULES |= {"sweep": "sweep_alphas", "search": "search", "search_correlations": "search"}
 RULES |= {"saes": "collect_saes", "selectors": "compare_selectors", "study": "resolve_study"}
 RULES |= dict.fromkeys(("sp_stability", "sp_measures", "sp_sensitivity"), "collect_stability")
 
@@ -91,6 +92,10 @@ COLUMNS = {
     "spearman jaccard layers",
     "published_table1": "method subject n correct_base correct_method z_pooled z_lmeval p_lmeval "
     "p_holm grim_possible",
+    "sweep": "seed edit alpha subject n correct_base correct accuracy difference b c z p_z "
+    "p_mcnemar p_holm ci_low ci_high chosen best_on_test",
+    "search": "seed search edit perplexity n_validation accuracy_validation n_test accuracy_test",
+    "search_correlations": "seed search split n r r_low r_high p rho p_rho",
 }
 
 PUBLISHED = {
@@ -110,6 +115,8 @@ Ours (SP4),39.4,41.4,67.0,37.2,19.6,69.6,20.5,5
 32,5.02,12,1
 """,
     "text_claims": """claim_id,quantity,value,section,quote
+C03,NT z (ours vs base),+3.41,Abstract,(z=+3.41)
+C04,NT p (two-sided),0.0007,Abstract,(p=0.0007)
 C06,energy discarded by projection,~97%,Abstract,discards approximately 97% of the energy
 C08,energy preserved by raw injection,100%,1,preserves 100% of the modification energy
 C10,selected layers / total layers,14/34,3,yields 14 of 34 layers
@@ -119,8 +126,23 @@ C39,alpha of the headline config,0.80,App.A,--config SP4_14L --alpha 0.80 --tv v
 }
 
 
-def write_inputs(root: Path, seeds=(1,), title="A small model, made for a test", effects=None):
-    """Write every input below `root`; returns {input name: path relative to root}."""
+# Tables of which the text lost nearly all numbers: as the repository has them.
+PUBLISHED |= {
+    f"table{number}": (RECORD / f"table{number}.csv").read_text("utf-8") for number in (2, 3, 4, 5)
+}
+
+
+def write_inputs(
+    root: Path,
+    seeds=(1,),
+    title="A small model, made for a test",
+    effects=None,
+    swept=True,
+):
+    """Write every input below `root`; returns {input name: path relative to root}.
+
+    swept: with the files that only some studies have, a sweep of alpha and searches.
+    """
     effects = effects or EFFECTS
     folder = root / "results" / "small" / "statistics"
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,6 +166,12 @@ def write_inputs(root: Path, seeds=(1,), title="A small model, made for a test",
         "sp_sensitivity": _sp_sensitivity(seeds),
         "published_table1": _published_table1(),
     }
+    if swept:
+        tables |= {
+            "sweep": _sweep(seeds),
+            "search": _search(seeds),
+            "search_correlations": _search_correlations(seeds),
+        }
     for name, rows in tables.items():
         paths[name] = f"results/small/statistics/{name}.tsv"
         with open(root / paths[name], "w", encoding="utf-8", newline="") as file:
@@ -173,6 +201,9 @@ def write_inputs(root: Path, seeds=(1,), title="A small model, made for a test",
     edits["ties"]["merging"] = {"density": MERGED["ties"]}
     for name in MERGED:
         edits[name]["vectors"] = {"v2": 1.0, "cp": 0.5}
+    edits["sp"]["published"] = ["SP4 14L", "Raw TV (SP4, 14 layers)"]
+    edits["projected"]["published"] = ["SAE Proj (16K, rank-3)"]
+    edits["norm"]["published"] = ["SP4 noDeep"]
     for name in ("projected", "projected_matched", "random_basis"):
         basis = "random" if name == "random_basis" else "sae"
         edits[name]["transform"] = "project"
@@ -428,3 +459,49 @@ def _selectors(seeds):
             by = SELECTORS[name.partition("-")[0]]
             rows.append([seed, name, by, len(layers), ",".join(layers), shared, *rho])
     return rows
+
+
+# alpha -> problems more than the base on the target, of ours and of `norm`
+SWEPT = {
+    "sp": {"0.5": 12, "0.8": 20, "1.0": 24, "1.5": 30, "2.0": -6},
+    "norm": {"0.5": 3, "1.0": 21, "1.5": 9},
+}
+
+
+def _sweep(seeds):
+    """The other subjects neither gain nor lose."""
+    rows = []
+    for seed, (edit, gains) in product(seeds, SWEPT.items()):
+        for alpha, gain in gains.items():
+            for subject, members in _groups().items():
+                n = N * len(members)
+                before = sum(correct(EFFECTS, "base", s, seed) for s in members)
+                more = gain if "number_theory" in members else 0
+                z, p = more / 8, 0.001 if more / 8 > 1.96 else 0.4
+                rows.append(
+                    [seed, edit, alpha, subject, n, before, before + more, (before + more) / n]
+                    + [more / n, 20 + max(0, more), 20 + max(0, -more), z, p, p / 2, ""]
+                    + [more / n - 0.05, more / n + 0.05, int(alpha == "1.0"), int(alpha == "1.5")]
+                )
+    return rows
+
+
+def _search(seeds):
+    rows = []
+    for seed, (search, slope) in product(seeds, (("nt", -0.4), ("cp", 0.1))):
+        for place in range(6):
+            perplexity = 1.31 + place / 100
+            accuracy = 0.35 + slope * place / 100 + 0.01 * (place % 3)
+            asked = place < 5
+            rows.append(
+                [seed, search, f"{search}_search-{place + 1}", perplexity, 200, accuracy]
+                + [300 if asked else "", accuracy - 0.02 if asked else ""]
+            )
+    return rows
+
+
+def _search_correlations(seeds):
+    return [
+        [seed, search, split, 5, -0.31, -0.93, 0.79, 0.6, -0.2, 0.7]
+        for seed, search, split in product(seeds, ("nt", "cp"), ("validation", "test"))
+    ]

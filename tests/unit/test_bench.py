@@ -12,7 +12,7 @@ from stethoscope.bench import layers_table, selectors_table
 from stethoscope.bench_table import bench, bench_table, rank, same_layers
 from stethoscope.facts import Report, load_sources
 from stethoscope.findings import findings
-from stethoscope.tables import methods
+from stethoscope.paper_tables import methods
 
 SP = [1.0, 4.0, 3.0, 3.0, 0.5]
 NORM = [5.0, 1.0, 4.0, 4.0, 9.0]

@@ -7,8 +7,11 @@ import pytest
 from matplotlib.figure import Figure
 from report_inputs import EFFECTS, RULES, write_inputs
 
+from stethoscope.drawing import searched
 from stethoscope.facts import Report, load_sources
 from stethoscope.figures import COLOURS, FIGURES, Point, _energy_only, _points, _side_by_side
+from stethoscope.figures_of_configurations import approaches, heat
+from stethoscope.figures_of_sweep import published_budgets, responses
 
 
 def make(root, **options):
@@ -91,3 +94,50 @@ def test_further_edits_differ_by_their_markers(tmp_path):
     again = list(_points(Report(report.sources), report.one("base"), "1"))
     assert {point.marker for point in again if point.label == "Full merge"} == {"s"}
     assert {point.marker for point in again if point.label == "Random layers"} == {"^"}
+
+
+@pytest.mark.parametrize("name", ["figure6", "figure7", "figure9"])
+def test_a_figure_without_data_is_a_small_drawing_that_says_so(tmp_path, name):
+    report = make(tmp_path / "a", swept=False)
+    drawn = FIGURES[name](report)
+    assert ElementTree.fromstring(drawn.encode()).tag.endswith("svg")
+    whole = FIGURES[name](make(tmp_path / "b"))
+    assert float(re.search(r'height="([\d.]+)pt"', drawn)[1]) < 40
+    assert float(re.search(r'height="([\d.]+)pt"', whole)[1]) > 150
+
+
+def test_figure_4_has_the_papers_approaches_with_z_where_there_is_one(tmp_path):
+    search, narrow, wide, three, raw = approaches(make(tmp_path))
+    assert search.published is None
+    # The lowest perplexity of the search for NT has 99 of 300 right, base 90; unpooled, n - 1.
+    p0, p1 = 90 / 300, 99 / 300
+    error = ((p0 * (1 - p0) + p1 * (1 - p1)) / 299) ** 0.5
+    assert search.reproduced == pytest.approx((p1 - p0) / error)
+    assert raw.reproduced == pytest.approx(1.96 * 8 / 5.5) and raw.published == 3.41
+    assert narrow.reproduced == pytest.approx(-1.96 * 2 / 5.5) and narrow.published == 0.6
+    assert (wide.reproduced, wide.published) == (three.reproduced, three.published) == (None, None)
+
+
+def test_figure_8_has_the_published_row_and_one_for_each_configuration_of_the_study(tmp_path):
+    rows = dict(heat(make(tmp_path)))
+    assert list(rows) == ["SP4 14L, published", "SP4 14L, reproduced", "SP4 noDeep, reproduced"]
+    assert rows["SP4 14L, published"] == [3.41] * 7
+    # 24 and -9 of 300 over half an interval of 5.5 points
+    assert rows["SP4 14L, reproduced"][:2] == pytest.approx([1.96 * 8 / 5.5, -1.96 * 3 / 5.5])
+
+
+def test_the_published_budgets_are_alpha_times_the_share_of_layers(tmp_path):
+    report = make(tmp_path)
+    assert published_budgets(report) == pytest.approx(
+        {"SP4 14L": 0.8 * 14 / 34, "SP4 noDeep": 1.0 * 11 / 34}
+    )
+    assert {name: edit.name for name, edit in responses(report).items()} == {
+        "SP4 14L": "sp", "SP4 noDeep": "norm",
+    }  # fmt: skip
+
+
+def test_a_search_is_found_by_its_name_or_by_its_subject(tmp_path):
+    report = make(tmp_path)
+    assert searched(report, "number_theory") == searched(report, "nt") != searched(report, "cp")
+    assert len(searched(report, "cp")) == 6 and searched(report, "cp")[-1].accuracy_test is None
+    assert searched(report, "geometry") == []

@@ -1,6 +1,7 @@
 """A study is checked before anything runs; what is wrong is one line that says what is allowed."""
 
 import copy
+import csv
 from pathlib import Path
 
 import pytest
@@ -224,6 +225,8 @@ def test_a_given_value_beats_the_default(config):
         ("edits.full.merging", {"density": 1}, ["full.merging: transform raw has no merging"]),
         ("edits.stitch.projection", {"rank": 1}, ["transform localize_and_stitch has no proj"]),
         ("edits.sp.evaluate", False, ["edits.sp.evaluate: an edit with the role ours is"]),
+        ("edits.sp.published", ["SP4 15L"], ["'SP4 15L' is not allowed (did you mean 'SP4 14L'?"]),
+        ("edits.full.published", ["SP4 14L"], ["'SP4 14L' is what edits.full is held against"]),
         ("statistics.references", ["oracle"], ["statistics.references: 'oracle' is not defined"]),
         ("edits.base", {"label": "", "role": "other", "vectors": {"v2": 1}, "selection": "all",
                         "alphas": [1]}, ["edits.base: 'base' is the empty edit"]),
@@ -386,6 +389,26 @@ def test_edits_that_are_not_evaluated_are_edits_all_the_same(config):
         "random_basis", "oracle", "frequent", "random_features", "raw_matched", "gain",
         "dual", "dare", "stitch",
     }  # fmt: skip
+
+
+def test_an_edit_may_be_held_against_every_configuration_that_the_paper_names():
+    columns = {"table2": "config", "table3": "method", "table5": "configuration"}
+    named = {
+        row[column]
+        for table, column in columns.items()
+        for row in csv.DictReader((CONFIG / f"published/{table}.csv").read_text().splitlines())
+    }
+    edits = SCHEMA["properties"]["edits"]["additionalProperties"]["properties"]
+    assert set(edits["published"]["items"]["enum"]) == named
+
+
+def test_what_an_edit_is_called_and_held_against_does_not_make_it(config):
+    before = studies.recipe(checked(config), "sp")
+    edit = config["edits"]["sp"]
+    edit |= {"label": "Another name", "published": ["MID 10L"], "alphas": [0.1]}
+    assert studies.recipe(checked(config), "sp") == before
+    edit["vectors"] = {"v2": 2.0}
+    assert studies.recipe(checked(config), "sp") != before
 
 
 def test_alphas_are_numbers_and_the_base_has_the_one_value_zero(config):

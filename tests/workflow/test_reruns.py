@@ -81,7 +81,9 @@ def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh,
         ("search", {"search_alphas"}),
         ("evaluation", {"evaluate_edits", "measure_gains", "search_alphas"}),
         ("figures", {"draw_figures"}),
+        ("drawing", {"draw_figures"}),
         ("reporting", {"render_report"}),
+        ("layout", {"render_report"}),
     ],
 )
 def test_editing_a_library_module_reruns_exactly_the_rules_that_use_it(scratch, module, users):
@@ -110,6 +112,14 @@ def test_examining_sp_more_closely_scores_selects_and_edits_nothing_anew(scratch
     assert reasons[PARAMS] == {"examine_specificity", "describe_study"}
     downstream = {"summarize_stability", "draw_figures", "render_report"}
     assert set().union(*reasons.values()) == reasons[PARAMS] | downstream
+
+
+def test_another_name_for_an_edit_reruns_only_what_prints_it(scratch):
+    scratch.edit("config/ci.yaml", "label: SP-selected layers", "label: Layers by SP")
+    reasons = scratch.would_rerun()
+    assert reasons[PARAMS] == {"describe_study"}
+    downstream = {"describe_study", "draw_figures", "render_report"}
+    assert set().union(*reasons.values()) == downstream
 
 
 def test_adding_an_edit_runs_only_that_edit_and_what_sums_up(scratch):

@@ -23,7 +23,7 @@ from stethoscope.cells import (
     Source,
 )
 from stethoscope.facts import SIGNIFICANT, Report
-from stethoscope.tables import DOWN, UNMARKED, UP, Row, Table, Td
+from stethoscope.layout import DOWN, UNMARKED, UP, Row, Table, Td
 
 # Spelled as in stethoscope.audit and stethoscope.checks, which are not imported: they need scipy.
 ALL, OTHERS, BASE = "all", "others", "Base model"

@@ -11,7 +11,7 @@ from stethoscope import verdicts
 from stethoscope.cells import EMPTY, FIXED2, FIXED3, INTEGER, Cell
 from stethoscope.data import SUBJECTS
 from stethoscope.facts import OTHERS, Edit, Paired, Report
-from stethoscope.tables import DOWN, UNMARKED, UP, Row, Table, Td
+from stethoscope.layout import DOWN, UNMARKED, UP, Row, Table, Td
 
 
 @dataclass(frozen=True)

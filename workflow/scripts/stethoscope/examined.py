@@ -24,7 +24,7 @@ from stethoscope.cells import (
 )
 from stethoscope.data import SUBJECTS
 from stethoscope.facts import SIGNIFICANT, Report
-from stethoscope.tables import Row, Table, Td
+from stethoscope.layout import Row, Table, Td
 from stethoscope.verdicts import ABOVE, BELOW, NONE, Finding
 
 # A set of layers is called stable or unstable by its mean Jaccard over bootstraps.

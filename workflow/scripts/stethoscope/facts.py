@@ -22,8 +22,10 @@ from stethoscope.cells import (
     PERCENT,
     POINTS,
     PVALUE,
+    SIGNED2,
     Cell,
     Cells,
+    Format,
     Source,
     resolve,
 )
@@ -40,21 +42,32 @@ STATISTICS = (
 )
 SP_EXAMINED = ("sp_stability", "sp_measures", "sp_sensitivity")
 PUBLISHED = ("table1", "comparisons", "significant", "sweep", "grim", "power", "formulas", "checks")
+RECORD = (*(f"table{number}" for number in range(1, 7)), "text_claims")
 INPUTS = (
     *STATISTICS,
     *SP_EXAMINED,
     *(f"published_{name}" for name in PUBLISHED),
-    *("study", "table1", "table6", "text_claims"),
+    "study",
+    *RECORD,
 )
+# What only some studies do; without the file, or with its header alone, it was not done.
+OPTIONAL = ("sweep", "search", "search_correlations")
 
 ROLES = ("base", "full", "random", "projection", "projection_matched", "ours", "other", "control")
+BASE_METHOD = "Base model"
 PUBLISHED_METHOD = {
-    "base": "Base model",
+    "base": BASE_METHOD,
     "full": "Full LoRA merge (34L)",
     "projection": "SAE Projection",
     "ours": "Ours (SP4)",
 }
+# (table, its column of names, the paper's items that need an edit for one of the names)
+CONFIGURATIONS = (
+    ("table2", "config", ("table2", "figure8")),
+    ("table3", "method", ("table3", "figure4")),
+)
 OURS_ALPHA_CLAIM = "C39"
+LAYERS_CLAIM = "C10"  # selected layers / total layers
 ENERGY_CLAIMS = ("C06", "C08")  # discarded by projection, preserved by raw injection
 
 
@@ -66,7 +79,9 @@ def load_sources(
     if missing:
         raise ValueError(f"report: input '{missing[0]}' is missing")
     return {
-        name: Source.load(name, paths[name], rules.get(name, INPUT_DATA), root) for name in INPUTS
+        name: Source.load(name, paths[name], rules.get(name, INPUT_DATA), root)
+        for name in (*INPUTS, *OPTIONAL)
+        if name in paths
     }
 
 
@@ -123,6 +138,11 @@ class Report:
     def source(self, name: str) -> Source:
         """An input by name."""
         return self.sources[name]
+
+    def optional(self, name: str) -> Source | None:
+        """An input that only some studies have; None without a row of it."""
+        found = self.sources.get(name)
+        return found if found and found.rows else None
 
     # --- edits -----------------------------------------------------------------------------
 
@@ -181,6 +201,40 @@ class Report:
     def one(self, role: str) -> Edit | None:
         """The first edit of a role, None if the study has none."""
         return next(iter(self.of(role)), None)
+
+    def standing_for(self, configuration: str) -> Edit | None:
+        """The edit that the study holds against a configuration of the paper's tables, or None."""
+        configured = self.source("study").document["edits"]
+        for edit in self.edits:
+            if configuration in configured.get(edit.family, {}).get("published", ()):
+                return edit
+        return None
+
+    @cached_property
+    def left_out(self) -> Mapping[str, str]:
+        """Why this study has no data for some of the paper's tables and figures, by name."""
+        found = {}
+        for table, column, items in CONFIGURATIONS:
+            names = self.source(table).values(column)
+            if not any(map(self.standing_for, names)):
+                found |= dict.fromkeys(items, "no edit stands for one of its configurations")
+        ours = self.one("ours")
+        if not (ours and self.swept(ours)):
+            reason = "no α of ours but the chosen one was tried on test problems"
+            found |= dict.fromkeys(("table4", "figure6", "figure7"), reason)
+        if not (ours and self.one("projection")):
+            found["figure1"] = "it takes an edit of ours and a projection"
+        if not self.optional("search"):
+            found["figure9"] = "no search by perplexity was made"
+        return found
+
+    def scored_sae(self) -> str:
+        """The SAE whose SP picks the layers of ours; else the first."""
+        study, ours = self.source("study").document, self.one("ours")
+        selection = study["edits"][ours.family]["selection"] if ours else None
+        found = self.source("specificity").values("sae")
+        named = study["selections"].get(selection, {}).get("sae")
+        return named if named in found else found[0]
 
     # --- numbers ---------------------------------------------------------------------------
 
@@ -254,15 +308,42 @@ class Report:
         direction = verdicts.direction(low.value, high.value)
         return Paired(difference, low, high, n, gained, lost, p, holm, direction)
 
+    def against_base(self, edit: Edit, subject: str, column: str, form: Format = SIGNED2) -> Cell:
+        """A number of the comparison with base, such as the paper's two-sample z."""
+        row = {"seed": self.view, "edit": edit.name, "reference": "base", "subject": subject}
+        return self.cells.number(self.source("comparisons"), row, column, form)
+
+    def swept(self, edit: Edit) -> dict[str, dict[str, int]]:
+        """Rows of sweep.tsv of an edit: alpha, ascending, to subject to row; of one seed.
+
+        With several seeds these are the pooled rows, and without such those of the first seed.
+        """
+        table = self.optional("sweep")
+        if table is None:
+            return {}
+        seed = self.view if table.find(seed=self.view) else self.seeds[0]
+        found: dict[str, dict[str, int]] = {}
+        for row in table.find(seed=seed, edit=edit.name):
+            about = table.rows[row]
+            found.setdefault(about["alpha"], {})[about["subject"]] = row
+        return dict(sorted(found.items(), key=lambda item: float(item[0])))
+
     def significant(self, edit: Edit, column: str) -> tuple[Cell, Cell]:
         """Numbers of subjects that gain and lose against base at p < .05, by one test's p."""
+        about = {"seed": self.view, "edit": edit.name, "reference": "base"}
         table = self.source("comparisons")
-        parents = []
-        for subject in self.subjects:
-            row = table.only(seed=self.view, edit=edit.name, reference="base", subject=subject)
-            parents.append(self.cells.number(table, row, column, PVALUE))
-            parents.append(self.cells.number(table, row, "correct_edit", INTEGER))
-            parents.append(self.cells.number(table, row, "correct_reference", INTEGER))
+        rows = [table.only(subject=subject, **about) for subject in self.subjects]
+        return self.counted(table, rows, (column, "correct_edit", "correct_reference"))
+
+    def counted(
+        self, table: Source, rows: Sequence[int], columns: tuple[str, str, str]
+    ) -> tuple[Cell, Cell]:
+        """Gains and losses at p < .05 in some rows; columns of p, correct, and correct before."""
+        parents = [
+            self.cells.number(table, row, column, form)
+            for row in rows
+            for column, form in zip(columns, (PVALUE, INTEGER, INTEGER), strict=True)
+        ]
 
         def count(sign: int):
             def counted(v: Sequence) -> int:
@@ -272,10 +353,10 @@ class Report:
             return counted
 
         gains = self.cells.derived(
-            f"subjects with gain, {column} < .05", count(1), parents, INTEGER
+            f"subjects with gain, {columns[0]} < .05", count(1), parents, INTEGER
         )
         losses = self.cells.derived(
-            f"subjects with loss, {column} < .05", count(-1), parents, INTEGER
+            f"subjects with loss, {columns[0]} < .05", count(-1), parents, INTEGER
         )
         return gains, losses
 
@@ -315,6 +396,12 @@ class Report:
     def target_name(self) -> str:
         """Name of the target subject."""
         return SUBJECTS[self.target].type
+
+    def published_layers(self) -> tuple[int, int]:
+        """Layers that the paper selects, and of how many."""
+        claims = self.source("text_claims")
+        selected, total = claims.rows[claims.only(claim_id=LAYERS_CLAIM)]["value"].split("/")
+        return int(selected), int(total)
 
     def published_energy(self) -> Markup:
         """What the paper says of the energy that a projection discards and raw injection keeps."""

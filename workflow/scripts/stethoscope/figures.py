@@ -1,14 +1,12 @@
-"""Figures 2, 3 and 5 of the paper, published beside reproduced, as SVG text.
+"""The paper's figures as SVG text: here 2, 3 and 5, and under `FIGURES` all of them.
 
-Each function takes the report's sources and gives the same bytes for the same numbers: no dates,
-fixed ids, letters drawn as paths so that no font of the reader's matters.
+Each function takes the `Report` and draws published beside reproduced; see `drawing` for what
+they share.
 """
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,43 +16,28 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from stethoscope.cells import Source
 from stethoscope.data import SUBJECTS
+from stethoscope.drawing import (
+    COLOURS,
+    INK,
+    NULL,
+    PALE,
+    STYLE,
+    counts,
+    first_number,
+    number,
+    published_accuracy,
+    svg_text,
+)
 from stethoscope.facts import ENERGY_CLAIMS, PUBLISHED_METHOD, Edit, Report
+from stethoscope.figures_of_configurations import figure4, figure8
+from stethoscope.figures_of_sweep import figure6, figure7, figure9
+from stethoscope.schematic import figure1
 from stethoscope.statistics import wilson_interval
 
-# Okabe and Ito's palette, told apart by colour-blind readers and in grey; one colour a role.
-COLOURS = {
-    "base": "#8a8a8a",
-    "full": "#d55e00",
-    "random": "#009e73",
-    "projection": "#cc79a7",
-    "projection_matched": "#e69f00",
-    "ours": "#0072b2",
-    "other": "#56b4e9",
-}
-PALE, INK, NULL = "#c9d3da", "#222222", "#d55e00"
 PUBLISHED_THRESHOLD = 4.0  # SP of the paper's main selection (claim C11)
 OTHER_MARKERS = ("s", "^", "v", "P", "X", "<", ">", "p")  # one a further edit of Figure 5
 SPREAD = 1.09  # factor between neighbours of the same energy in Figure 5
-
-STYLE = {
-    "font.family": "STIXGeneral",
-    "mathtext.fontset": "stix",
-    "font.size": 9.5,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "axes.edgecolor": INK,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "stethoscope",
-}
 
 
 def figure2(report: Report) -> str:
@@ -69,23 +52,23 @@ def figure2(report: Report) -> str:
         _published_profile(flat[panels - 1], report)
         for axis in flat[panels:]:
             axis.set_axis_off()
-        return _svg(figure, "figure2")
+        return svg_text(figure, "figure2")
 
 
 def _reproduced_profile(axis: Axes, report: Report, seed: str) -> None:
     table = report.source("specificity")
-    sae = table.values("sae")[0]
+    sae = report.scored_sae()
     rows = [table.rows[i] for i in table.find(seed=seed, sae=sae, subject=report.target)]
     rows.sort(key=lambda row: int(row["layer"]))
     layers = [int(row["layer"]) for row in rows]
     selected = [row["selected"] in ("1", "True") for row in rows]
     colours = [COLOURS["ours"] if chosen else PALE for chosen in selected]
-    axis.bar(layers, [_float(row["sp"]) for row in rows], 0.72, color=colours)
-    smooth = [_float(row["sp_smooth"]) for row in rows]
+    axis.bar(layers, [number(row["sp"]) for row in rows], 0.72, color=colours)
+    smooth = [number(row["sp_smooth"]) for row in rows]
     axis.plot(layers, smooth, color=INK, linewidth=0.9, marker="o", markersize=2.8)
     examined = report.source("sp_stability")
     null = {
-        int(row["layer"]): _float(row["sp_null_95"])
+        int(row["layer"]): number(row["sp_null_95"])
         for row in (
             examined.rows[i] for i in examined.find(seed=seed, sae=sae, subject=report.target)
         )
@@ -110,14 +93,14 @@ def _reproduced_profile(axis: Axes, report: Report, seed: str) -> None:
 def _published_profile(axis: Axes, report: Report) -> None:
     table = report.source("table6")
     listed = {int(row["layer"]): row for row in table.rows}
-    total = _published_layers(report.source("text_claims"))
+    _, total = report.published_layers()
     depth = {layer: layer / (total - 1) for layer in range(total)}
     colours = [
         COLOURS["ours"] if row["selected_sp_ge_4"] == "1" else PALE for row in listed.values()
     ]
     axis.bar(
         [depth[layer] for layer in listed],
-        [_float(row["sp"]) for row in listed.values()],
+        [number(row["sp"]) for row in listed.values()],
         0.72 / (total - 1),
         color=colours,
     )
@@ -149,11 +132,11 @@ def figure3(report: Report) -> str:
             shift = (slot - (len(roles) - 1) / 2) * width
             places = [index + shift for index in range(len(subjects))]
             row = published.rows[published.only(method=PUBLISHED_METHOD[role])]
-            values = [_float(row[f"{SUBJECTS[subject].short}_acc_pct"]) for subject in subjects]
+            values = [number(row[f"{SUBJECTS[subject].short}_acc_pct"]) for subject in subjects]
             above.bar(places, values, width * 0.92, color=COLOURS[role], label=edit.label)
-            counts = [_counts(report, edit, subject) for subject in subjects]
-            values = [100 * correct / n for correct, n in counts]
-            bounds = [wilson_interval(correct, n) for correct, n in counts]
+            found = [counts(report, edit, subject) for subject in subjects]
+            values = [100 * correct / n for correct, n in found]
+            bounds = [wilson_interval(correct, n) for correct, n in found]
             below.bar(places, values, width * 0.92, color=COLOURS[role])
             errors = [
                 [value - 100 * low for value, (low, _) in zip(values, bounds, strict=True)],
@@ -176,15 +159,15 @@ def figure3(report: Report) -> str:
             handles.append(Line2D([], [], **style))
             labels.append(f"{report.one('random').label}: mean and range")
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
-        return _svg(figure, "figure3")
+        return svg_text(figure, "figure3")
 
 
 def _random_range(axis: Axes, report: Report) -> None:
     """Lowest to highest draw and their mean, at the right edge of each group."""
     for index, subject in enumerate(report.subjects):
-        counts = [_counts(report, edit, subject) for edit in report.of("random")]
-        if counts:
-            values = [100 * correct / n for correct, n in counts]
+        found = [counts(report, edit, subject) for edit in report.of("random")]
+        if found:
+            values = [100 * correct / n for correct, n in found]
             place = index + 0.45
             axis.vlines(place, min(values), max(values), COLOURS["random"], linewidth=2)
             mean = sum(values) / len(values)
@@ -215,7 +198,7 @@ def figure5(report: Report) -> str:
         named = dict(zip(labels, marks, strict=True))  # draws share a label: one entry
         named |= {handle.get_label(): handle for handle in handles}
         figure.legend(named.values(), named.keys(), loc="outside right upper")
-        return _svg(figure, "figure5")
+        return svg_text(figure, "figure5")
 
 
 @dataclass(frozen=True)
@@ -241,7 +224,7 @@ def _points(report: Report, base: Edit, seed: str) -> Iterator[Point]:
         shown = edit.role != "control" and edit.family not in merged
         row = report.energy_row(edit, seed) if shown else None
         paired = report.paired(edit, base, report.target) if row is not None else None
-        kept = 100 * _float(energy.rows[row]["energy_retained"]) if paired else 0
+        kept = 100 * number(energy.rows[row]["energy_retained"]) if paired else 0
         if kept > 0:  # zero has no place on a logarithmic axis
             effect, low, high = (
                 100 * c.value for c in (paired.difference, paired.low, paired.high)
@@ -254,7 +237,7 @@ def _energy_only(axis: Axes, report: Report, seed: str) -> None:
     """Edits that answered no problems: a tick at the foot, where their energy is."""
     energy = report.source("energy")
     kept = [
-        100 * _float(energy.rows[report.energy_row(edit, seed)]["energy_retained"])
+        100 * number(energy.rows[report.energy_row(edit, seed)]["energy_retained"])
         for edit, settings in report.projections()
         if edit in report.unevaluated and settings["transform"] == "project"
     ]
@@ -266,12 +249,11 @@ def _energy_only(axis: Axes, report: Report, seed: str) -> None:
 
 def _published_points(report: Report) -> Iterator[Point]:
     """The two points that the record still gives: energy from the text, effect from Table 1."""
-    table, claims = report.source("table1"), report.source("text_claims")
+    claims = report.source("text_claims")
     discarded, preserved = (
-        _first_number(claims.rows[claims.only(claim_id=claim)]["value"]) for claim in ENERGY_CLAIMS
+        first_number(claims.rows[claims.only(claim_id=claim)]["value"]) for claim in ENERGY_CLAIMS
     )
-    column = f"{SUBJECTS[report.target].short}_acc_pct"
-    accuracy = {row["method"]: _float(row[column]) for row in table.rows}
+    accuracy = published_accuracy(report)
     base = accuracy[PUBLISHED_METHOD["base"]]
     for kept, role in ((100 - discarded, "projection"), (preserved, "ours")):
         effect = accuracy[PUBLISHED_METHOD[role]] - base
@@ -315,7 +297,7 @@ def _chance_lines(axis: Axes, report: Report, seed: str) -> list:
         ("chance", (0, (4, 3)), "chance k/d"),
         ("oracle", (0, (1, 2)), "best subspace of that rank"),
     ):
-        value = _float(row[column])
+        value = number(row[column])
         if value > 0:
             style = {"color": INK, "linewidth": 0.8, "linestyle": dashes}
             axis.axvline(100 * value, **style)
@@ -323,42 +305,13 @@ def _chance_lines(axis: Axes, report: Report, seed: str) -> list:
     return handles
 
 
-def _published_layers(claims: Source) -> int:
-    """Number of layers of the published model, from "14/34"."""
-    written = claims.rows[claims.only(quantity="selected layers / total layers")]["value"]
-    return int(written.split("/")[1])
-
-
-def _counts(report: Report, edit: Edit, subject: str) -> tuple[int, int]:
-    """(correct, n) on test, added over seeds."""
-    table = report.source("accuracy")
-    rows = [
-        table.rows[table.only(seed=seed, edit=edit.name, subject=subject)] for seed in report.seeds
-    ]
-    return sum(int(row["correct"]) for row in rows), sum(int(row["n"]) for row in rows)
-
-
-def _first_number(text: str) -> float:
-    return float(re.search(r"[-+]?\d+(?:\.\d+)?", text).group())
-
-
-def _float(written: str) -> float:
-    return float(written) if written.strip() else math.nan
-
-
 def _legend(axis: Axes, handles: list, labels: list[str]) -> None:
     axis.legend(handles, labels, loc="upper left", handlelength=1.3, borderaxespad=0.1)
     axis.set_ylim(top=axis.get_ylim()[1] * 1.22)  # room for the legend above the bars
 
 
-def _svg(figure: Figure, name: str) -> str:
-    """SVG text; ids carry the figure's name, since several figures stand in one page."""
-    buffer = io.StringIO()
-    empty = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(buffer, format="svg", metadata=empty)
-    text = re.sub(r"<!DOCTYPE[^>]*>\s*", "", buffer.getvalue())
-    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text)
-    return re.sub(r"[ \t]+\n", "\n", text)
-
-
-FIGURES = {"figure2": figure2, "figure3": figure3, "figure5": figure5}
+FIGURES = {
+    "figure1": figure1, "figure2": figure2, "figure3": figure3, "figure4": figure4,
+    "figure5": figure5, "figure6": figure6, "figure7": figure7, "figure8": figure8,
+    "figure9": figure9,
+}  # fmt: skip

@@ -10,7 +10,7 @@ from stethoscope import verdicts
 from stethoscope.bench_table import bench, same_layers
 from stethoscope.cells import EMPTY, FIXED1, FIXED3, INTEGER, PERCENT2, Cell
 from stethoscope.facts import DRAWS_FOR_RANK, OTHERS, Edit, Paired, Report
-from stethoscope.tables import methods
+from stethoscope.paper_tables import methods
 
 
 def findings(report: Report) -> tuple[verdicts.Finding, ...]:

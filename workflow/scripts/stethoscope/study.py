@@ -191,6 +191,17 @@ def merged_pairs(study: Mapping) -> list[tuple[str, str, str, float]]:
     return list(found)
 
 
+def recipe(study: Mapping, family: str) -> dict[str, Any]:
+    """What an edit is made of; a new label, role or grid and what it answers make no other edit.
+
+    The base is the empty edit.
+    """
+    if family == BASE:
+        return {"vectors": {}, "transform": "raw"}
+    about = ("label", "role", "published", "alphas", "choose_alpha_on", "evaluate", "sweep")
+    return {key: value for key, value in study["edits"][family].items() if key not in about}
+
+
 def scored_encoders(study: Mapping) -> list[str]:
     """Names of all encoders that specificity is computed of: the SAEs, then their controls."""
     controls = study["specificity"]["controls"]["encoders"]
@@ -402,6 +413,10 @@ def _broken_references(study: Mapping) -> Iterator[str]:
             yield from known(f"{place}.choose_alpha_on", subject, subjects)
         if not edit["evaluate"] and edit["role"] != "other":
             yield f"{place}.evaluate: an edit with the role {edit['role']} is evaluated"
+        for published in edit["published"]:
+            taken = next(n for n, e in study["edits"].items() if published in e["published"])
+            if taken != name:
+                yield f"{place}.published: '{published}' is what edits.{taken} is held against"
     for subject in study["evaluation"]["choose_alpha_on"]:
         yield from known("evaluation.choose_alpha_on", subject, subjects)
     concrete = [edit for family in evaluated(study) for edit in edit_names(study, family)]

@@ -1,19 +1,16 @@
-"""The report's tables, as cells: Table 1 with published beside reproduced, and the others.
+"""The report's own tables (R1 to R10), as cells.
 
-Each function takes the `Report` and gives a `Table` that the page prints; Table 1 is also written
-as TSV and as LaTeX. The captions are in report/report.html.j2.
+Each function takes the `Report` and gives a `Table` that the page prints. The captions are in
+report/report.html.j2; the paper's Tables 1 to 6 are in `paper_tables`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from markupsafe import Markup
 
-from stethoscope import verdicts
 from stethoscope.cells import (
     EMPTY,
     FIXED1,
@@ -25,20 +22,10 @@ from stethoscope.cells import (
     PVALUE,
     RAW,
     SIGNED2,
-    Cell,
 )
 from stethoscope.data import SUBJECTS
-from stethoscope.facts import (
-    ALL,
-    OTHERS,
-    OURS_ALPHA_CLAIM,
-    PUBLISHED_METHOD,
-    ROLES,
-    SIGNIFICANT,
-    Edit,
-    Paired,
-    Report,
-)
+from stethoscope.facts import ALL, OTHERS, SIGNIFICANT, Edit, Report
+from stethoscope.layout import DOWN, UNMARKED, UP, Row, Table, Td, interval, mark, spaced
 
 # Words for a projection's settings, as the page prints them.
 BASES = {
@@ -55,252 +42,6 @@ READINGS = {
     "norm_aware": "behind norms",
     "unnormalized": "not orthonormal",
 }
-UP, DOWN = Markup('<span class="up">↑</span>'), Markup('<span class="down">↓</span>')
-UNMARKED = Markup('<span class="up"></span>')  # keeps the digits above one another
-
-
-@dataclass(frozen=True)
-class Td:
-    """A table cell: one thing, or several side by side, with a CSS class and a span."""
-
-    content: Any = ""
-    css: str = ""
-    span: int = 1
-    rows: int = 1
-
-    @property
-    def parts(self) -> tuple:
-        """What to print, always as a tuple."""
-        return self.content if isinstance(self.content, tuple) else (self.content,)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of a table; css `rule` draws a line above it, `minor` prints it smaller."""
-
-    cells: tuple[Td, ...]
-    css: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Header rows and body rows."""
-
-    head: tuple[Row, ...]
-    body: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class Method:
-    """A row of Table 1; `spread` has lowest and highest over draws, else None."""
-
-    edit: Edit
-    published: Mapping[str, Cell]
-    reproduced: Mapping[str, Cell]
-    marks: Mapping[str, str]
-    published_alpha: Cell
-    alpha: tuple[Cell, ...]
-    published_sig: Cell
-    sig_z: tuple[tuple[Cell, ...], tuple[Cell, ...]]  # gains, losses; lowest and highest for draws
-    sig_mcnemar: tuple[tuple[Cell, ...], tuple[Cell, ...]]
-    spread: Mapping[str, tuple[Cell, Cell]] | None = None
-
-
-def methods(report: Report) -> tuple[Method, ...]:
-    """Rows of Table 1: base, full merge, random layers, projections, ours, others.
-
-    Controls stand in the bench of layer selectors.
-    """
-    rows = []
-    for role in ROLES:
-        if role == "control":
-            continue
-        edits = report.of(role)
-        if role == "random" and len(edits) > 1:
-            rows.append(_draws(report, edits))
-        else:
-            rows += [_method(report, edit) for edit in edits]
-    return tuple(rows)
-
-
-def _published(report: Report, edit: Edit) -> tuple[dict[str, Cell], Cell, Cell]:
-    """Published accuracies, alpha and #Sig of the paper's method with this edit's role."""
-    method = PUBLISHED_METHOD.get(edit.role)
-    if method is None or report.one(edit.role) != edit:
-        return dict.fromkeys(report.subjects, EMPTY), EMPTY, EMPTY
-    table, claims = report.source("table1"), report.source("text_claims")
-    row = table.only(method=method)
-    found = {
-        subject: report.cells.number(table, row, f"{SUBJECTS[subject].short}_acc_pct", FIXED1)
-        for subject in report.subjects
-    }
-    claim = {"claim_id": OURS_ALPHA_CLAIM}
-    alpha = report.cells.number(claims, claim, "value") if edit.role == "ours" else EMPTY
-    return found, alpha, report.cells.number(table, row, "n_sig_of_7", INTEGER)
-
-
-def _method(report: Report, edit: Edit) -> Method:
-    published, alpha, sig = _published(report, edit)
-    accuracies = {subject: report.accuracy(edit, subject) for subject in report.subjects}
-    marks, sig_z, sig_m = {}, ((EMPTY,), (EMPTY,)), ((EMPTY,), (EMPTY,))
-    base = report.one("base")
-    if base and edit != base:
-        for subject in report.subjects:
-            found = report.paired(edit, base, subject)
-            marks[subject] = found.direction if found else verdicts.NONE
-        sig_z = tuple((cell,) for cell in report.significant(edit, "p_z"))
-        sig_m = tuple((cell,) for cell in report.significant(edit, "p_holm"))
-    return Method(edit, published, accuracies, marks, alpha, report.alpha(edit), sig, sig_z, sig_m)
-
-
-def _draws(report: Report, edits: Sequence[Edit]) -> Method:
-    by_subject = {s: [report.accuracy(edit, s) for edit in edits] for s in report.subjects}
-    alphas = {cell.text: cell for edit in edits for cell in report.alpha(edit)}
-    alphas = tuple(sorted(alphas.values(), key=lambda cell: float(cell.value)))
-    counts = []
-    for column in ("p_z", "p_holm"):
-        pairs = zip(*(report.significant(edit, column) for edit in edits), strict=True)
-        counts.append(tuple(report.extremes(found, INTEGER) for found in pairs))
-    family = Edit(edits[0].family, edits[0].family, "random", edits[0].label)
-    return Method(
-        edit=family,
-        published=dict.fromkeys(report.subjects, EMPTY),
-        reproduced={s: report.mean(found) for s, found in by_subject.items()},
-        marks={},
-        published_alpha=EMPTY,
-        alpha=alphas if len(alphas) < 3 else (alphas[0], "–", alphas[-1]),
-        published_sig=EMPTY,
-        sig_z=counts[0],
-        sig_mcnemar=counts[1],
-        spread={s: report.extremes(found) for s, found in by_subject.items()},
-    )
-
-
-def table1(report: Report) -> Table:
-    """Table 1 with published and reproduced accuracy side by side."""
-    names = [SUBJECTS[subject].short for subject in report.subjects]
-    head = (
-        Row(
-            (Td("Method", "left", rows=2), Td("α", "group", 2))
-            + tuple(Td(name, "group", 2) for name in names)
-            + (Td("#Sig", "group", 3),)
-        ),
-        Row(
-            (Td("pub.", "pub"), Td("repr.")) * (1 + len(names))
-            + (Td("pub.", "pub"), Td("z"), Td("Holm"))
-        ),
-    )
-    return Table(head, tuple(_table1_row(report, method) for method in methods(report)))
-
-
-def _table1_row(report: Report, method: Method) -> Row:
-    label = (method.edit.title,)
-    if method.spread:
-        count = report.draw_count(report.of("random"))
-        label += (Markup("<small>mean of {} draws; lowest–highest</small>").format(count),)
-    cells = [Td(label, "left"), Td(method.published_alpha, "pub"), Td(_spaced(method.alpha))]
-    for subject in report.subjects:
-        cells.append(Td(method.published[subject], "pub"))
-        mark = {verdicts.ABOVE: UP, verdicts.BELOW: DOWN}.get(method.marks.get(subject))
-        parts = (method.reproduced[subject], mark or UNMARKED)
-        if method.spread:
-            low, high = method.spread[subject]
-            parts += (Markup("<small>{}–{}</small>").format(low, high),)
-        cells.append(Td(parts, "repr"))
-    cells.append(Td(method.published_sig, "pub"))
-    for gains, losses in (method.sig_z, method.sig_mcnemar):
-        if EMPTY in gains:
-            cells.append(Td(EMPTY, "sig"))
-        else:
-            cells.append(Td((*_range(gains), UP, " ", *_range(losses), DOWN), "sig"))
-    return Row(tuple(cells), "ours" if method.edit.role == "ours" else "")
-
-
-def table1_tsv(report: Report) -> str:
-    """Table 1 as printed: a row a method, and for draws also the lowest and highest."""
-    names = [SUBJECTS[subject].short for subject in report.subjects]
-    header = ["method", "statistic", "alpha_published", "alpha"]
-    header += [f"{name}_{which}_pct" for name in names for which in ("published", "reproduced")]
-    header += ["n_sig_published"]
-    header += [f"n_{what}_{test}" for test in ("z", "holm") for what in ("gain", "loss")]
-    lines = [header]
-    for method in methods(report):
-        counts = (*method.sig_z, *method.sig_mcnemar)
-        which = ("mean", "lowest", "highest") if method.spread else ("value",)
-        for index, statistic in enumerate(which):
-            line = [method.edit.label, statistic, method.published_alpha]
-            line.append("".join(_plain(part) for part in _spaced(method.alpha)))
-            for subject in report.subjects:
-                shown = method.reproduced[subject]
-                if index:
-                    shown = method.spread[subject][index - 1]
-                line += [method.published[subject], shown]
-            line.append(method.published_sig)
-            if len(which) > 1:
-                counted = [EMPTY if index == 0 else found[index - 1] for found in counts]
-            else:
-                counted = [found[0] for found in counts]
-            lines.append([*line, *counted])
-    return "".join("\t".join(_plain(value) for value in line) + "\n" for line in lines)
-
-
-def table1_tex(report: Report) -> str:
-    """Table 1 as a LaTeX table (packages booktabs and graphicx)."""
-    names = [SUBJECTS[subject].short for subject in report.subjects]
-    groups = ["$\\alpha$", *names]
-    heads = " & ".join(f"\\multicolumn{{2}}{{c}}{{{name}}}" for name in groups)
-    rules = " ".join(f"\\cmidrule(lr){{{2 * i}-{2 * i + 1}}}" for i in range(1, len(groups) + 1))
-    last = 2 * len(groups) + 2
-    lines = [
-        "\\begin{table*}",
-        "\\caption{" + escape_tex(table1_caption(report)) + "}",
-        "\\label{tab:main}",
-        "\\resizebox{\\linewidth}{!}{%",
-        "\\begin{tabular}{l" + "rr" * len(groups) + "rcc}",
-        "\\toprule",
-        f"Method & {heads} & \\multicolumn{{3}}{{c}}{{\\#Sig}} \\\\",
-        f"{rules} \\cmidrule(lr){{{last}-{last + 2}}}",
-        " & " + " & ".join(["pub.", "repr."] * len(groups)) + " & pub. & $z$ & Holm \\\\",
-        "\\midrule",
-    ]
-    arrows = {verdicts.ABOVE: "$^{\\uparrow}$", verdicts.BELOW: "$^{\\downarrow}$"}
-    for method in methods(report):
-        about = " (mean of draws)" if method.spread else ""
-        line = [escape_tex(method.edit.label + about), escape_tex(method.published_alpha)]
-        line.append(escape_tex("".join(map(str, _spaced(method.alpha)))))
-        for subject in report.subjects:
-            mark = arrows.get(method.marks.get(subject, ""), "")
-            line.append(escape_tex(method.published[subject]))
-            line.append(escape_tex(method.reproduced[subject]) + mark)
-        line.append(escape_tex(method.published_sig))
-        for gains, losses in (method.sig_z, method.sig_mcnemar):
-            if EMPTY in gains:
-                line.append("---")
-            else:
-                up, down = ("".join(map(str, _range(found))) for found in (gains, losses))
-                line.append(escape_tex(up) + "$\\uparrow$ " + escape_tex(down) + "$\\downarrow$")
-        lines.append(" & ".join(line) + " \\\\")
-        if method.spread:
-            line = ["\\quad lowest to highest draw", "", ""]
-            for subject in report.subjects:
-                low, high = method.spread[subject]
-                line += ["", escape_tex(f"{low}–{high}")]
-            lines.append(" & ".join([*line, "", "", ""]) + " \\\\")
-    lines += ["\\bottomrule", "\\end{tabular}}", "\\end{table*}"]
-    return "\n".join(lines) + "\n"
-
-
-def table1_caption(report: Report) -> str:
-    """Caption of the LaTeX table; the page has its own, longer one."""
-    seeds = "1 seed" if len(report.seeds) == 1 else f"{len(report.seeds)} seeds, pooled"
-    return (
-        f"Accuracy (%) by subject, published (pub.) beside reproduced (repr.): {report.title}; "
-        f"n = {seeds}. The published numbers are of Gemma-3-4B-IT, the reproduced ones of this "
-        "study's own model and problems: absolute numbers are not comparable, only signs and "
-        "order. Arrows: paired 95 % interval against base excludes zero. #Sig: subjects with a "
-        "significant gain (up) or loss (down), by the paper's z at .05 and by exact McNemar "
-        "with Holm's correction."
-    )
 
 
 def comparisons_table(report: Report) -> Table:
@@ -347,10 +88,10 @@ def _comparison(report: Report, edit: Edit, reference: Edit, label: Markup) -> R
     if target is None or others is None:
         return None
     return Row(
-        (Td(label, "left inset"), Td((target.difference, _mark(target.direction))))
-        + (Td(_interval(target)), Td(target.gained), Td(target.lost), Td(target.p))
-        + (Td(target.holm), Td((others.difference, _mark(others.direction))))
-        + (Td(_interval(others)), Td(others.p)),
+        (Td(label, "left inset"), Td((target.difference, mark(target.direction))))
+        + (Td(interval(target.low, target.high)), Td(target.gained), Td(target.lost), Td(target.p))
+        + (Td(target.holm), Td((others.difference, mark(others.direction))))
+        + (Td(interval(others.low, others.high)), Td(others.p)),
         "minor" if edit.draw or reference.draw else "",
     )
 
@@ -458,8 +199,8 @@ def projections_table(report: Report) -> Table:
             cells += [get("energy_retained", PERCENT2), get("norm_retained", PERCENT2)]
             cells += [get("chance", PERCENT2), get("oracle", PERCENT2), get("alignment", FIXED3)]
             if index == 0 and paired:
-                cells.append(Td((paired.difference, _mark(paired.direction))))
-                cells.append(Td(_interval(paired)))
+                cells.append(Td((paired.difference, mark(paired.direction))))
+                cells.append(Td(interval(paired.low, paired.high)))
             else:
                 cells += [Td(EMPTY if index == 0 else ""), Td(EMPTY if index == 0 else "")]
             cells += [get("landed_energy_bf16", FIXED3), get("outside_bf16", PERCENT2)]
@@ -548,9 +289,9 @@ def recomputed_table(report: Report) -> Table:
             plain += [p, z]
             corrected += [report.cells.number(table, row, "p_holm", PVALUE), z]
             small = p.value is not None and p.value < SIGNIFICANT
-            mark = (UP if z.value > 0 else DOWN) if small else _mark(verdicts.NONE)
+            arrow = (UP if z.value > 0 else DOWN) if small else UNMARKED
             impossible = table.rows[row]["grim_possible"].lower() in ("false", "0")
-            cells.append(Td((z, mark, "†" if impossible else "")))
+            cells.append(Td((z, arrow, "†" if impossible else "")))
         for parents in (plain, corrected):
             cells.append(
                 Td(
@@ -595,7 +336,7 @@ def seeds_table(report: Report) -> Table | None:
         for seed in report.seeds:
             for subject in (report.target, OTHERS):
                 found = report.paired(edit, base, subject, seed)
-                cells.append(Td((found.difference, _mark(found.direction)) if found else EMPTY))
+                cells.append(Td((found.difference, mark(found.direction)) if found else EMPTY))
         body.append(Row(tuple(cells), "minor" if edit.draw else ""))
     return Table(head, tuple(body))
 
@@ -616,7 +357,7 @@ def run_table(report: Report) -> Table:
                 energy = report.source("energy")
                 cells.append(Td(report.cells.number(energy, row, "n_layers", INTEGER)))
                 cells.append(Td(report.cells.number(energy, row, "layers"), "left"))
-                cells.append(Td(_spaced(report.alpha(edit, seed))))
+                cells.append(Td(spaced(report.alpha(edit, seed))))
             body.append(Row(tuple(cells), "minor" if edit.draw else ""))
     return Table(head, tuple(body))
 
@@ -659,47 +400,6 @@ def _seed_cell(report: Report, index: int) -> tuple[Td, ...]:
     if len(report.seeds) == 1:
         return ()
     return (Td(report.cells.pointer(report.source("study"), f"/seeds/{index}")),)
-
-
-def escape_tex(value: object) -> str:
-    """Text that LaTeX prints as it is."""
-    special = {
-        "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-        "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-        "−": "$-$", "—": "---", "–": "--", "α": r"$\alpha$", "∞": r"$\infty$", "<": "$<$",
-        ">": "$>$",
-    }  # fmt: skip
-    return "".join(special.get(character, character) for character in str(value))
-
-
-def _mark(direction: str) -> Markup:
-    return {verdicts.ABOVE: UP, verdicts.BELOW: DOWN}.get(direction, UNMARKED)
-
-
-def _interval(paired: Paired) -> tuple:
-    return ("[", paired.low, ", ", paired.high, "]")
-
-
-def _range(found: Sequence[Cell]) -> tuple:
-    """One number, or lowest–highest where they differ."""
-    return (found[0],) if found[0].text == found[-1].text else (found[0], "–", found[-1])
-
-
-def _spaced(alphas: Sequence[Cell | str]) -> tuple:
-    """Cells with a space between them; a dash between two stays tight."""
-    shown: list = []
-    for item in alphas:
-        if shown and item != "–" and shown[-1] != "–":
-            shown.append(" ")
-        shown.append(item)
-    return tuple(shown)
-
-
-def _plain(value: object) -> str:
-    """A TSV field: plain minus, nothing for an empty cell, no tab or line break."""
-    if isinstance(value, Cell) and value.value is None:
-        return ""
-    return re.sub(r"\s+", " ", str(value).replace("−", "-"))
 
 
 def _same_number(written: str, wanted: float) -> bool:
