@@ -78,8 +78,6 @@ wildcard_constraints:
     ),
     search="|".join(STUDY["searches"]),
     family="|".join(EDITS),
-    edit="|".join(edit for edits in EDITS.values() for edit in edits),
-    alpha=r"-?\d+(\.\d+)?(e-?\d+)?",
 
 
 def code_digest(rule):
@@ -102,30 +100,37 @@ def of_subject(section, key):
     return lambda wildcards: STUDY[section][getattr(wildcards, key)]
 
 
-def edit_settings(wildcards):
-    """The configured edit behind a concrete one; the base is the empty edit."""
-    settings = studies.recipe(STUDY, studies.family_of(STUDY, wildcards.edit))
-    if how := studies.SETTINGS_OF.get(settings["transform"]):
-        drawn = {"draw": studies.draw_of(wildcards.edit)} if "seed" in settings[how] else {}
-        settings[how] = {k: v for k, v in settings[how].items() if k != "draws"} | drawn
-    if "search" in settings:
-        settings["draw"] = studies.draw_of(wildcards.edit)
-    return settings
+def edit_recipes(wildcards):
+    """What each draw of an edit is made of; the base is the empty edit."""
+    recipes = {}
+    for edit in EDITS[wildcards.family]:
+        recipe, draw = studies.recipe(STUDY, wildcards.family), studies.draw_of(edit)
+        if wildcards.family != studies.BASE:
+            recipe["selection"] = studies.selection_of(STUDY, edit)
+        if how := studies.SETTINGS_OF.get(recipe["transform"]):
+            drawn = {"draw": draw} if "seed" in recipe[how] else {}
+            recipe[how] = {k: v for k, v in recipe[how].items() if k != "draws"} | drawn
+        if "search" in recipe:
+            recipe["draw"] = draw
+        recipes[edit] = recipe
+    return recipes
 
 
 def edit_inputs(wildcards):
-    """What an edit is made from: task vectors, the selection, and what a projection reads."""
-    if wildcards.edit == studies.BASE:
+    """What an edit is made from: task vectors, selections, and what a projection reads."""
+    if wildcards.family == studies.BASE:
         return {}
-    settings = edit_settings(wildcards)
+    recipe = studies.recipe(STUDY, wildcards.family)
+    edits = EDITS[wildcards.family]
+    selections = dict.fromkeys(studies.selection_of(STUDY, edit) for edit in edits)
     inputs = {
-        "vectors": [in_seed(f"vectors/{vector}.safetensors") for vector in settings["vectors"]],
-        "selection": in_seed(f"selections/{studies.selection_of(STUDY, wildcards.edit)}.json"),
+        "vectors": [in_seed(f"vectors/{vector}.safetensors") for vector in recipe["vectors"]],
+        "selections": [in_seed(f"selections/{selection}.json") for selection in selections],
     }
-    if "search" in settings:
-        inputs["search"] = in_seed(f"searches/{settings['search']}/best.json")
-    if "projection" in settings:
-        inputs |= projection_inputs(settings["projection"])
+    if "search" in recipe:
+        inputs["search"] = in_seed(f"searches/{recipe['search']}/best.json")
+    if "projection" in recipe:
+        inputs |= projection_inputs(recipe["projection"])
     return inputs
 
 
@@ -141,27 +146,6 @@ def projection_inputs(settings):
     else:
         inputs["features"] = in_seed(f"specificity/{sae}/{STUDY['study']['target']}.features.tsv")
     return inputs
-
-
-def family_adapters(wildcards):
-    """Every adapter of an edit: all its draws at all its alphas."""
-    return [
-        in_seed(f"edits/{edit}/alpha-{studies.alpha_name(alpha)}/manifest.json")
-        for edit in EDITS[wildcards.family]
-        for alpha in studies.alphas(STUDY, wildcards.family)
-    ]
-
-
-def unevaluated_edits():
-    """Every edit of which only the energy is asked: all draws at all alphas, for each seed."""
-    return [
-        path
-        for family in EDITS
-        if family not in EVALUATED
-        for edit in EDITS[family]
-        for alpha in studies.alphas(STUDY, family)
-        for path in for_each_seed(f"edits/{edit}/alpha-{studies.alpha_name(alpha)}/manifest.json")
-    ]
 
 
 def chosen_alphas(wildcards):

@@ -5,7 +5,7 @@ rule evaluate_edits:
     input:
         problems="<results>/data/{split}.jsonl",
         model="<seed>/model/manifest.json",
-        adapters=family_adapters,
+        edits="<seed>/edits/{family}.json",
         alphas=chosen_alphas,
     output:
         "<seed>/evaluations/{split}/{family}.json",
@@ -18,8 +18,6 @@ rule evaluate_edits:
     params:
         settings=lookup("evaluation", within=config),
         subjects=evaluated_subjects,
-        edits=lambda wildcards: EDITS[wildcards.family],
-        alphas=lambda wildcards: studies.alphas(STUDY, wildcards.family),
         code=code_digest("evaluate_edits"),
     message:
         "evaluate {wildcards.family} on {wildcards.split} problems (seed {wildcards.seed})"

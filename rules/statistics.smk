@@ -34,8 +34,14 @@ rule compare_edits:
 
 rule summarize_energy:
     input:
-        **TEST,
-        unevaluated=unevaluated_edits(),
+        alphas=TEST["alphas"],
+        edits=[path for family in EVALUATED for path in for_each_seed(f"edits/{family}.json")],
+        unevaluated=[
+            path
+            for family in EDITS
+            if family not in EVALUATED
+            for path in for_each_seed(f"edits/{family}.json")
+        ],
     output:
         "<results>/statistics/energy.tsv",
     log:

@@ -32,12 +32,12 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
         (
             "specificity",
             {"train_saes", "sum_activations", "sum_control_activations"}
-            | {"score_specificity", "examine_specificity", "select_layers", "build_edit"},
+            | {"score_specificity", "examine_specificity", "select_layers", "build_edits"},
         ),
         ("controls", {"sum_control_activations"}),
         ("stability", {"examine_specificity"}),
         ("bench", {"summarize_selections"}),
-        ("merging", {"build_edit", "measure_interference"}),
+        ("merging", {"build_edits", "measure_interference"}),
         ("merging_table", {"render_report"}),
         ("audit", {"retest_published", "check_published"}),
         ("checks_of_layers", {"check_published"}),
@@ -49,7 +49,7 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
         ),
         (
             "projection",
-            {"build_edit", "evaluate_edits", "summarize_energy", "select_layers"}
+            {"build_edits", "evaluate_edits", "summarize_energy", "select_layers"}
             | {"measure_gains", "search_alphas"},
         ),
     ],
@@ -75,7 +75,7 @@ def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh,
         ("corpus", {"generate_data"}),
         ("sae_training", {"train_saes"}),
         ("selection", {"select_layers"}),
-        ("directions", {"build_edit"}),
+        ("directions", {"build_edits"}),
         ("published", {"recompute_published", "retest_published", "check_published"}),
         ("gains", {"measure_gains"}),
         ("search", {"search_alphas"}),
@@ -131,6 +131,6 @@ def test_adding_an_edit_runs_only_that_edit_and_what_sums_up(scratch):
     )
     output = scratch.run_ci("-n")
     jobs = dict(line.split() for line in output.splitlines() if len(line.split()) == 2)
-    assert jobs["build_edit"] == "1"
+    assert jobs["build_edits"] == "1"
     assert jobs["evaluate_edits"] == "2"
     assert not {"grow_model", "train_saes", "train_adapter", "sum_activations"} & set(jobs)
