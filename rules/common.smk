@@ -68,7 +68,7 @@ pathvars:
 wildcard_constraints:
     seed=r"\d+",
     layer=r"\d+",
-    split="validation|test",
+    split="validation|test|sweep|noise",
     sae="|".join(STUDY["saes"]),
     control="random|coordinates",
     vector="|".join(STUDY["vectors"]),
@@ -130,9 +130,9 @@ def selection_inputs(wildcards):
 
 
 def edit_settings(wildcards):
-    """The configured edit behind a concrete one; the base is the empty edit."""
+    """What the configured edit behind a concrete one is made of."""
     family = studies.family_of(STUDY, wildcards.edit)
-    settings = dict(STUDY["edits"].get(family, {"vectors": {}, "transform": "raw"}))
+    settings = studies.recipe(STUDY, family)
     if "projection" in settings:
         settings["projection"] = {**settings["projection"], "draw": studies.draw_of(wildcards.edit)}
         settings["projection"].pop("draws", None)
@@ -188,13 +188,13 @@ def unevaluated_edits():
     ]
 
 
-def chosen_alphas(wildcards):
-    """The choice made on validation problems, which a test evaluation has to obey."""
-    return [in_seed("alphas/{family}.json")] if wildcards.split == "test" else []
+def evaluations(split, families):
+    """What some edits answered on a split, of all seeds."""
+    return [
+        path for family in families for path in for_each_seed(f"evaluations/{split}/{family}.json")
+    ]
 
 
-def evaluated_subjects(wildcards):
-    """All subjects on test; on validation those that choose alpha."""
-    if wildcards.split == "test":
-        return STUDY["subjects"]
-    return STUDY["evaluation"]["choose_alpha_on"]
+def choices(families):
+    """The alphas that some edits chose on validation problems, of all seeds."""
+    return [path for family in families for path in for_each_seed(f"alphas/{family}.json")]

@@ -16,6 +16,7 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 
 BASE = "base"
+AT_CHOSEN_ALPHA = ("test", "noise")  # splits that obey the choice made on validation problems
 _IN_WORDS = {
     "string": "text",
     "integer": "a whole number",
@@ -136,6 +137,17 @@ def edit_names(study: Mapping, family: str) -> list[str]:
     return [f"{family}-{draw}" for draw in range(1, draws + 1)] if draws else [family]
 
 
+def recipe(study: Mapping, family: str) -> dict[str, Any]:
+    """What an edit is made of; a new label, role or grid and what it answers make no other edit.
+
+    The base is the empty edit.
+    """
+    if family == BASE:
+        return {"vectors": {}, "transform": "raw"}
+    about = ("label", "role", "alphas", "evaluate", "sweep")
+    return {key: value for key, value in study["edits"][family].items() if key not in about}
+
+
 def families(study: Mapping) -> list[str]:
     """All edits of the study by their configured names, the unedited base first."""
     return [BASE, *study["edits"]]
@@ -144,6 +156,29 @@ def families(study: Mapping) -> list[str]:
 def evaluated(study: Mapping) -> list[str]:
     """The edits that answer problems, by their configured names; of the others only energy."""
     return [BASE, *(name for name, edit in study["edits"].items() if edit["evaluate"])]
+
+
+def swept(study: Mapping) -> list[str]:
+    """The edits that answer the test problems at every alpha, by their configured names."""
+    return [name for name, edit in study["edits"].items() if edit["sweep"]]
+
+
+def problems_of(split: str) -> str:
+    """The problems that a split of the evaluation asks: sweep and noise ask those of test again."""
+    return "validation" if split == "validation" else "test"
+
+
+def subjects_asked(study: Mapping, split: str) -> list[str]:
+    """All subjects on test problems; on validation those that choose alpha."""
+    return study["evaluation"]["choose_alpha_on"] if split == "validation" else study["subjects"]
+
+
+def generation(study: Mapping, split: str) -> dict[str, int]:
+    """What can change an answer: batch size, of which the noise floor has another, and the cap."""
+    settings = {key: study["evaluation"][key] for key in ("batch_size", "max_gen_toks")}
+    if split == "noise":
+        settings["batch_size"] = study["evaluation"]["noise_floor"]["batch_size"]
+    return settings
 
 
 def family_of(study: Mapping, edit: str) -> str:
@@ -339,8 +374,18 @@ def _broken_references(study: Mapping) -> Iterator[str]:
                 yield from _broken_projection(study, edit, f"{place}.projection")
         if not edit["evaluate"] and edit["role"] != "other":
             yield f"{place}.evaluate: an edit with the role {edit['role']} is evaluated"
+        if edit["sweep"] and not edit["evaluate"]:
+            yield f"{place}.sweep: an edit that answers no problems (evaluate: false) has no sweep"
     for subject in study["evaluation"]["choose_alpha_on"]:
         yield from known("evaluation.choose_alpha_on", subject, subjects)
+    noise = study["evaluation"].get("noise_floor", {"edits": [], "batch_size": None})
+    for name in noise["edits"]:
+        yield from known("evaluation.noise_floor.edits", name, evaluated(study))
+    if noise["batch_size"] == study["evaluation"]["batch_size"]:
+        yield (
+            f"evaluation.noise_floor.batch_size: {noise['batch_size']} is evaluation.batch_size "
+            "itself, expected another one"
+        )
     concrete = [edit for family in evaluated(study) for edit in edit_names(study, family)]
     for reference in study["statistics"]["references"]:
         yield from known("statistics.references", reference, concrete)
