@@ -36,10 +36,12 @@ DRAWS_FOR_RANK = 19  # from here on 1 / (draws + 1) reaches .05
 
 STATISTICS = ("accuracy", "alphas", "comparisons", "energy", "specificity", "saes", "selectors")
 SP_EXAMINED = ("sp_stability", "sp_measures", "sp_sensitivity")
+CORRECTED = ("families", "noninferiority", "sweep", "optimism", "noise")
 PUBLISHED = ("table1", "comparisons", "significant", "sweep", "grim", "power", "formulas", "checks")
 INPUTS = (
     *STATISTICS,
     *SP_EXAMINED,
+    *CORRECTED,
     *(f"published_{name}" for name in PUBLISHED),
     *("study", "table1", "table6", "text_claims"),
 )
