@@ -559,6 +559,16 @@ def test_the_choice_on_test_problems_stands_beside_ours_and_is_called_optimistic
     assert 'id="table-optimism"' in page and 'id="table-noise"' in page
 
 
+def test_an_effect_that_was_not_computed_is_a_dash_and_no_escaped_markup(tmp_path):
+    paths = write_inputs(tmp_path)
+    table = tmp_path / paths["noninferiority"]
+    table.write_text(table.read_text().replace("\t0.064\t", "\t\t"))
+    report = Report(load_sources({k: tmp_path / v for k, v in paths.items()}, RULES, tmp_path))
+    page = page_of(report)
+    assert '<small><span class="none">—</span></small>' in page
+    assert "&lt;span" not in page
+
+
 def test_a_study_without_sweep_and_noise_floor_leaves_their_tables_out(tmp_path):
     report = make(tmp_path, read_again=False)
     page = page_of(report)
