@@ -68,7 +68,7 @@ pathvars:
 wildcard_constraints:
     seed=r"\d+",
     layer=r"\d+",
-    split="validation|test",
+    split="validation|test|sweep|noise",
     sae="|".join(STUDY["saes"]),
     control="random|coordinates",
     vector="|".join(STUDY["vectors"]),
@@ -148,13 +148,13 @@ def projection_inputs(settings):
     return inputs
 
 
-def chosen_alphas(wildcards):
-    """The choice made on validation problems, which a test evaluation has to obey."""
-    return [in_seed("alphas/{family}.json")] if wildcards.split == "test" else []
+def evaluations(split, families):
+    """What some edits answered on a split, of all seeds."""
+    return [
+        path for family in families for path in for_each_seed(f"evaluations/{split}/{family}.json")
+    ]
 
 
-def evaluated_subjects(wildcards):
-    """All subjects on test; on validation those that choose alpha."""
-    if wildcards.split == "test":
-        return STUDY["subjects"]
-    return studies.choosing_subjects(STUDY, wildcards.family)
+def choices(families):
+    """The alphas that some edits chose on validation problems, of all seeds."""
+    return [path for family in families for path in for_each_seed(f"alphas/{family}.json")]

@@ -4,6 +4,11 @@ MEASURED = {
     "accuracy": rules.compare_edits.output.accuracy,
     "alphas": rules.compare_edits.output.alphas,
     "comparisons": rules.compare_edits.output.comparisons,
+    "families": rules.correct_comparisons.output.families,
+    "noninferiority": rules.correct_comparisons.output.noninferiority,
+    "sweep": rules.compare_sweeps.output.sweep,
+    "optimism": rules.compare_sweeps.output.optimism,
+    "noise": rules.measure_noise.output[0],
     "energy": rules.summarize_energy.output[0],
     "interference": rules.measure_interference.output[0],
     "specificity": rules.summarize_layers.output.specificity,
@@ -21,6 +26,9 @@ MEASURED = {
 }
 WRITTEN_BY = {
     **{name: "compare_edits" for name in ("accuracy", "alphas", "comparisons")},
+    **{name: "correct_comparisons" for name in ("families", "noninferiority")},
+    **{name: "compare_sweeps" for name in ("sweep", "optimism")},
+    "noise": "measure_noise",
     "energy": "summarize_energy",
     "interference": "measure_interference",
     **{name: "summarize_layers" for name in ("specificity", "saes")},

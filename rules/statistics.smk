@@ -1,13 +1,10 @@
 """What the evaluations and measurements say, over all seeds."""
 
 PAIRS = studies.merged_pairs(STUDY)  # (vector, vector, selection, density) of edits of several
+SWEPT = studies.swept(STUDY)
+NOISE = STUDY["evaluation"].get("noise_floor", {"batch_size": None, "edits": []})
 
-TEST = {
-    "evaluations": [
-        path for family in EVALUATED for path in for_each_seed(f"evaluations/test/{family}.json")
-    ],
-    "alphas": [path for family in EVALUATED for path in for_each_seed(f"alphas/{family}.json")],
-}
+TEST = {"evaluations": evaluations("test", EVALUATED), "alphas": choices(EVALUATED)}
 
 
 rule compare_edits:
@@ -30,6 +27,73 @@ rule compare_edits:
         "compare the edits on the same test problems"
     script:
         "../workflow/scripts/compare_edits.py"
+
+
+rule correct_comparisons:
+    input:
+        evaluations=TEST["evaluations"],
+    output:
+        families="<results>/statistics/families.tsv",
+        noninferiority="<results>/statistics/noninferiority.tsv",
+    log:
+        "<logs>/correct_comparisons.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        settings={key: STUDY["statistics"][key] for key in ("sign_flip", "bootstrap", "margin")},
+        target=lookup("study/target", within=config),
+        subjects=lookup("subjects", within=config),
+        code=code_digest("correct_comparisons"),
+    message:
+        "correct the gains for all edits, and ask which losses are excluded"
+    script:
+        "../workflow/scripts/correct_comparisons.py"
+
+
+rule compare_sweeps:
+    input:
+        sweeps=evaluations("sweep", SWEPT),
+        validation=evaluations("validation", SWEPT),
+        test=evaluations("test", SWEPT),
+        base=evaluations("test", [studies.BASE] if SWEPT else []),
+        alphas=choices(SWEPT),
+    output:
+        sweep="<results>/statistics/sweep.tsv",
+        optimism="<results>/statistics/optimism.tsv",
+    log:
+        "<logs>/compare_sweeps.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        target=lookup("study/target", within=config),
+        subjects=lookup("subjects", within=config),
+        choose_on=lookup("evaluation/choose_alpha_on", within=config),
+        bootstrap=lookup("statistics/bootstrap", within=config),
+        code=code_digest("compare_sweeps"),
+    message:
+        "compare every alpha on the test problems, and the choices of it"
+    script:
+        "../workflow/scripts/compare_sweeps.py"
+
+
+rule measure_noise:
+    input:
+        test=evaluations("test", NOISE["edits"]),
+        noise=evaluations("noise", NOISE["edits"]),
+    output:
+        "<results>/statistics/noise.tsv",
+    log:
+        "<logs>/measure_noise.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        subjects=lookup("subjects", within=config),
+        batch_size=NOISE["batch_size"],
+        code=code_digest("measure_noise"),
+    message:
+        "count the answers that another batch size changes"
+    script:
+        "../workflow/scripts/measure_noise.py"
 
 
 rule summarize_energy:

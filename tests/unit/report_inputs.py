@@ -59,8 +59,10 @@ RULES |= dict.fromkeys(
 )
 RULES |= {"published_formulas": "retest_published", "published_checks": "check_published"}
 RULES |= {"interference": "measure_interference"}
-RULES |= {"sweep": "sweep_alphas", "search": "search", "search_correlations": "search"}
+RULES |= dict.fromkeys(("search", "search_correlations"), "correlate_search")
 RULES |= {"saes": "collect_saes", "selectors": "compare_selectors", "study": "resolve_study"}
+RULES |= dict.fromkeys(("families", "noninferiority"), "correct_comparisons")
+RULES |= dict.fromkeys(("sweep", "optimism"), "compare_sweeps") | {"noise": "measure_noise"}
 RULES |= dict.fromkeys(("sp_stability", "sp_measures", "sp_sensitivity"), "collect_stability")
 
 SELECTORS = {
@@ -84,6 +86,15 @@ COLUMNS = {
     "norm_first norm_second",
     "specificity": "seed sae subject layer sp n_features feature sp_smooth feature_smooth selected",
     "saes": "seed sae layer explained_variance l0 dead_share",
+    "families": "seed subject edit alpha n difference t p_signflip p_max",
+    "noninferiority": "seed edit alpha subject n difference ci_low ci_high boot_low boot_high "
+    "margin verdict mde p_mcnemar p_bh",
+    "sweep": "seed edit alpha subject n correct_base correct accuracy difference b c z p_z "
+    "p_mcnemar p_holm ci_low ci_high chosen best_on_test",
+    "optimism": "seed edit n alpha_chosen correct_chosen accuracy_chosen alpha_best correct_best "
+    "accuracy_best optimism ci_low ci_high repeated answers_differ",
+    "noise": "seed edit batch_size n answers_differ correct_differ accuracy_first accuracy_second "
+    "difference",
     "selectors": "seed selection by n_layers layers shared_with_ours rho_ours rho_depth",
     "sp_stability": "seed sae subject layer selected sp sp_low sp_high sp_null_median sp_null_95 "
     "sp_p sp_p_familywise sp_smooth sp_smooth_null_95 sp_smooth_p sp_half sp_honest frequency",
@@ -92,8 +103,6 @@ COLUMNS = {
     "spearman jaccard layers",
     "published_table1": "method subject n correct_base correct_method z_pooled z_lmeval p_lmeval "
     "p_holm grim_possible",
-    "sweep": "seed edit alpha subject n correct_base correct accuracy difference b c z p_z "
-    "p_mcnemar p_holm ci_low ci_high chosen best_on_test",
     "search": "seed search edit perplexity n_validation accuracy_validation n_test accuracy_test",
     "search_correlations": "seed search split n r r_low r_high p rho p_rho",
 }
@@ -133,15 +142,11 @@ PUBLISHED |= {
 
 
 def write_inputs(
-    root: Path,
-    seeds=(1,),
-    title="A small model, made for a test",
-    effects=None,
-    swept=True,
+    root: Path, seeds=(1,), title="A small model, made for a test", effects=None, read_again=True
 ):
     """Write every input below `root`; returns {input name: path relative to root}.
 
-    swept: with the files that only some studies have, a sweep of alpha and searches.
+    read_again: with what only some studies have: a sweep of alpha, a noise floor, searches.
     """
     effects = effects or EFFECTS
     folder = root / "results" / "small" / "statistics"
@@ -161,17 +166,18 @@ def write_inputs(
         "specificity": _specificity(seeds),
         "saes": _saes(seeds),
         "selectors": _selectors(seeds),
+        "families": _families(seeds, effects),
+        "noninferiority": _noninferiority(seeds, effects),
+        "sweep": _sweep(seeds) if read_again else [],
+        "optimism": _optimism(seeds) if read_again else [],
+        "noise": _noise(seeds) if read_again else [],
+        "search": _search(seeds) if read_again else [],
+        "search_correlations": _search_correlations(seeds) if read_again else [],
         "sp_stability": _sp_stability(seeds),
         "sp_measures": _sp_measures(seeds),
         "sp_sensitivity": _sp_sensitivity(seeds),
         "published_table1": _published_table1(),
     }
-    if swept:
-        tables |= {
-            "sweep": _sweep(seeds),
-            "search": _search(seeds),
-            "search_correlations": _search_correlations(seeds),
-        }
     for name, rows in tables.items():
         paths[name] = f"results/small/statistics/{name}.tsv"
         with open(root / paths[name], "w", encoding="utf-8", newline="") as file:
@@ -212,6 +218,7 @@ def write_inputs(
         "study": {"name": "small", "title": title, "target": "number_theory"},
         "seeds": list(seeds),
         "edits": edits,
+        "evaluation": {"batch_size": 128},
         "selections": {name: {"by": by} for name, by in SELECTORS.items()},
         "vectors": {
             "v2": {"problems": {"number_theory": 1500}},
@@ -304,6 +311,68 @@ def _comparisons(seeds, effects):
                         + [p / 2, min(1, p * 7) if single else ""]
                         + [difference - half, difference + half]
                     )
+    return rows
+
+
+def _views(seeds):
+    """Seeds of a table with pooled rows, and how many seeds each stands for."""
+    views = {seed: 1 for seed in seeds}
+    return views | ({"pooled": len(seeds)} if len(seeds) > 1 else {})
+
+
+def _families(seeds, effects):
+    """Gains of 20 problems and more survive; those of 10 and more are significant alone only."""
+    rows = []
+    for seed, times in _views(seeds).items():
+        for subject, column in (("number_theory", 1), ("others", 2)):
+            n = N * times * (1 if subject == "number_theory" else 6)
+            for edit in effects:
+                if edit != "base":
+                    gain = effects[edit][column]
+                    p = 0.0004 if abs(gain) >= 10 else 0.3
+                    p_max = 0.011 if abs(gain) >= 24 else 0.19 if p < 0.05 else 0.97
+                    share = gain / N
+                    rows.append(
+                        [seed, subject, edit, effects[edit][0], n, share, gain / 9, p, p_max]
+                    )
+    return rows
+
+
+def _noninferiority(seeds, effects):
+    rows = []
+    for seed, times in _views(seeds).items():
+        for edit in effects:
+            for subject, members in _groups().items():
+                if edit == "base":
+                    continue
+                n = N * len(members) * times
+                shift = effects[edit][1 if subject == "number_theory" else 2] / N
+                low, high = shift - 0.04, shift + 0.04
+                verdict = "not inferior" if low > -0.05 else "degraded" if high < 0 else "undecided"
+                rows.append(
+                    [seed, edit, effects[edit][0], subject, n, shift, low, high, low, high, 0.05]
+                    + [verdict, 0.071 if subject == "algebra" else 0.064, 0.2]
+                    + [0.3 if len(members) == 1 else ""]
+                )
+    return rows
+
+
+def _optimism(seeds):
+    rows = []
+    for seed, times in _views(seeds).items():
+        n, chosen, best = N * times, 114 * times, 117 * times
+        rows.append(
+            [seed, "sp", n, "1.0", chosen, chosen / n, "1.5", best, best / n, (best - chosen) / n]
+            + [0.0, 0.04, 7 * n, 3 * times]
+        )
+    return rows
+
+
+def _noise(seeds):
+    rows = []
+    for seed in seeds:
+        for edit in ("base", "sp"):
+            rows.append([seed, edit, 32, 7 * N, 11, 2, 0.4, 841 / 2100, 1 / 2100])
     return rows
 
 

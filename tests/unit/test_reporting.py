@@ -11,7 +11,7 @@ from jinja2 import UndefinedError
 from report_inputs import EFFECTS, PROFILE, RULES, write_inputs
 from scipy import stats
 
-from stethoscope import examined, verdicts
+from stethoscope import corrected, examined, verdicts
 from stethoscope.cells import (
     EMPTY,
     FIXED1,
@@ -498,6 +498,107 @@ def test_each_projection_stands_beside_chance_with_its_effect_where_it_has_one(t
     assert drawn[11:] == projected[11:] == ["0.500", "53.00"]
     difference = next(row for title, row in rows.items() if "SAE projection<" in title).cells[10]
     assert str(difference.parts[0]) == "−2.0"
+
+
+def finding(report, key):
+    return next(found for found in findings(report) if found.key == key)
+
+
+def words_of(markup):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", str(markup)).replace("\xa0", " "))
+
+
+def test_the_gain_of_ours_is_corrected_for_every_edit_of_its_family(report):
+    # 24 problems more, of 300; made to survive in the inputs, among 11 edits.
+    found = finding(report, "ours-family")
+    assert found.answer == "yes"
+    assert "+8.0 points, p = 0.0004 alone and p = 0.0110 corrected for all 11 edits" in words_of(
+        found.sentence
+    )
+    rows = {str(row.cells[0].content): row.cells for row in corrected.families_table(report).body}
+    assert len(rows) == 11
+    full = next(cells for title, cells in rows.items() if "Full merge<" in title)
+    assert [str(cell.parts[0]) for cell in full[1:5]] == ["+20.3", "6.78", "0.0004", "0.0110"]
+    assert "↑" in full[4].parts[1] and "↓" in full[8].parts[1]
+
+
+def test_no_degradation_is_claimed_only_where_an_interval_excludes_it(report):
+    # Others: 9 problems fewer, of 300, give [-7, +1] points: undecided at a margin of 5.
+    found = finding(report, "ours-degraded")
+    assert found.answer == "none shown, but not excluded everywhere"
+    words = words_of(found.sentence)
+    assert "of 7 subjects, 0 show a loss; on 1 a loss of 5.0 points or more is excluded" in words
+    assert "6 are undecided" in words and "6.4 to 7.1 points" in words
+    rows = {
+        words_of(row.cells[0].content): row.cells for row in corrected.losses_table(report).body
+    }
+    full = rows["Full merge"]
+    assert [words_of(part) for part in full[1].parts] == ["+16.3", "✓", "6.4"]
+    assert [words_of(part) for part in full[3].parts] == ["−23.0", "↓", "7.1"]
+    assert words_of(rows["Ours (SP-selected layers)"][3].parts[1]) == ""
+
+
+def test_the_choice_on_test_problems_stands_beside_ours_and_is_called_optimistic(report):
+    found = finding(report, "optimism")
+    assert found.answer == "not shown at this n"
+    words = words_of(found.sentence)
+    assert "α = 1.0 chosen on validation problems gives 38.0 %" in words
+    assert "α = 1.5 chosen on these themselves, as the paper does, 39.0 %: +1.0 points" in words
+    assert "Of 2100 answers given a second time, 3 differ." in words
+    page = page_of(report)
+    assert 'id="table-optimism"' in page and 'id="table-noise"' in page
+
+
+def test_an_effect_that_was_not_computed_is_a_dash_and_no_escaped_markup(tmp_path):
+    paths = write_inputs(tmp_path)
+    table = tmp_path / paths["noninferiority"]
+    table.write_text(table.read_text().replace("\t0.064\t", "\t\t"))
+    report = Report(load_sources({k: tmp_path / v for k, v in paths.items()}, RULES, tmp_path))
+    page = page_of(report)
+    assert '<small><span class="none">—</span></small>' in page
+    assert "&lt;span" not in page
+
+
+def test_a_study_without_sweep_and_noise_floor_leaves_their_tables_out(tmp_path):
+    report = make(tmp_path, read_again=False)
+    page = page_of(report)
+    assert 'id="table-optimism"' not in page and 'id="table-noise"' not in page
+    assert "optimism" not in {found.key for found in findings(report)}
+    assert 'id="table-families"' in page and 'id="table-losses"' in page
+
+
+@pytest.mark.parametrize(
+    ("difference", "alone", "corrected_p", "answer"),
+    [
+        (0.1, 0.001, 0.04, "kept"),
+        (0.1, 0.001, 0.05, "lost"),
+        (0.1, 0.2, 0.9, "unshown"),
+        (-0.1, 0.001, 0.001, "none"),
+        (0.0, 1.0, 1.0, "none"),
+    ],
+)
+def test_a_gain_survives_only_with_a_small_corrected_p(difference, alone, corrected_p, answer):
+    assert verdicts.survives(difference, alone, corrected_p) == answer
+
+
+@pytest.mark.parametrize(
+    ("found", "answer"),
+    [
+        (["not inferior"] * 7, "excluded"),
+        (["not inferior"] * 6 + ["undecided"], "open"),
+        (["not inferior"] * 6 + ["degraded within margin"], "shown"),
+        (["undecided"] * 6 + ["degraded"], "shown"),
+    ],
+)
+def test_one_undecided_subject_is_enough_to_leave_degradation_open(found, answer):
+    assert verdicts.degradation(found) == answer
+
+
+@pytest.mark.parametrize(
+    ("gain", "low", "answer"), [(0.0, 0.0, "none"), (0.02, 0.0, "unshown"), (0.02, 0.01, "shown")]
+)
+def test_optimism_is_shown_by_an_interval_above_zero(gain, low, answer):
+    assert verdicts.optimism(gain, low) == answer
 
 
 def test_an_edit_of_which_only_the_energy_is_known_is_in_no_comparison(tmp_path):

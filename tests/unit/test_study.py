@@ -54,6 +54,9 @@ def test_the_studies_of_this_repository_are_in_order(name):
 def test_the_full_study_is_the_demo_with_more_selections_and_edits():
     demo, full = (checked(studies.load_yaml(CONFIG / f"{name}.yaml")) for name in ("demo", "full"))
     del full["specificity"]["controls"], demo["specificity"]["controls"]
+    del full["evaluation"]["noise_floor"]
+    for edit in full["edits"].values():
+        edit["sweep"] = False
     for section in ("seeds", "model", "data", "subjects", "specificity", "evaluation"):
         assert full[section] == demo[section]
     for section, names in (("saes", ["narrow"]), ("vectors", ["v2"]), ("edits", demo["edits"])):
@@ -228,6 +231,13 @@ def test_a_given_value_beats_the_default(config):
         ("edits.sp.published", ["SP4 15L"], ["'SP4 15L' is not allowed (did you mean 'SP4 14L'?"]),
         ("edits.full.published", ["SP4 14L"], ["'SP4 14L' is what edits.full is held against"]),
         ("statistics.references", ["oracle"], ["statistics.references: 'oracle' is not defined"]),
+        ("edits.oracle.sweep", True, ["edits.oracle.sweep: an edit that answers no problems"]),
+        ("edits.sp.sweep", "yes", ["edits.sp.sweep: 'yes' is not true or false"]),
+        ("evaluation.noise_floor.edits", ["x"], ["noise_floor.edits: 'x' is not", "allowed: base"]),
+        ("evaluation.noise_floor.edits", ["oracle"], ["noise_floor.edits: 'oracle' is not"]),
+        ("evaluation.noise_floor.batch_size", 64, ["64 is evaluation.batch_size itself"]),
+        ("statistics.margin", 0, ["statistics.margin: 0 is less than or equal to", "of 0"]),
+        ("statistics.sign_flip.flips", 0, ["statistics.sign_flip.flips: 0 is less than"]),
         ("edits.base", {"label": "", "role": "other", "vectors": {"v2": 1}, "selection": "all",
                         "alphas": [1]}, ["edits.base: 'base' is the empty edit"]),
         ("edits.sp.role", "other", ["edits: none has the role 'ours'"]),
@@ -402,13 +412,29 @@ def test_an_edit_may_be_held_against_every_configuration_that_the_paper_names():
     assert set(edits["published"]["items"]["enum"]) == named
 
 
-def test_what_an_edit_is_called_and_held_against_does_not_make_it(config):
+def test_what_an_edit_answers_and_is_called_makes_no_other_edit(config):
     before = studies.recipe(checked(config), "sp")
-    edit = config["edits"]["sp"]
-    edit |= {"label": "Another name", "published": ["MID 10L"], "alphas": [0.1]}
+    assert set(before) == {"vectors", "selection", "transform"}
+    changes = {"label": "Other", "published": ["MID 10L"], "sweep": True, "alphas": [0.25, 1.0]}
+    for key, value in changes.items():
+        put(config, f"edits.sp.{key}", value)
     assert studies.recipe(checked(config), "sp") == before
-    edit["vectors"] = {"v2": 2.0}
+    assert studies.swept(checked(config)) == ["full", "sp"]
+    put(config, "edits.sp.vectors", {"v2": 0.5})
     assert studies.recipe(checked(config), "sp") != before
+    assert studies.recipe(checked(config), "base") == {"vectors": {}, "transform": "raw"}
+
+
+def test_every_split_but_validation_asks_all_test_problems_and_noise_has_its_own_batch(config):
+    study = checked(config)
+    for split in ("test", "sweep", "noise"):
+        assert studies.problems_of(split) == "test"
+        assert studies.subjects_asked(study, "sp", split) == config["subjects"]
+    assert studies.problems_of("validation") == "validation"
+    assert studies.subjects_asked(study, "sp", "validation") == ["number_theory"]
+    sizes = {split: studies.generation(study, split) for split in ("test", "sweep", "noise")}
+    assert sizes["test"] == sizes["sweep"] == {"batch_size": 64, "max_gen_toks": 48}
+    assert sizes["noise"] == {"batch_size": 32, "max_gen_toks": 48}
 
 
 def test_alphas_are_numbers_and_the_base_has_the_one_value_zero(config):

@@ -41,10 +41,19 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
         ("merging_table", {"render_report"}),
         ("audit", {"retest_published", "check_published"}),
         ("checks_of_layers", {"check_published"}),
-        ("comparisons", {"choose_alpha", "compare_edits"}),
+        (
+            "comparisons",
+            {"choose_alpha", "compare_edits", "correct_comparisons"}
+            | {"compare_sweeps", "measure_noise"},
+        ),
+        ("answers", {"compare_edits", "correct_comparisons", "compare_sweeps", "measure_noise"}),
+        ("corrections", {"correct_comparisons"}),
+        ("sweeps", {"compare_sweeps", "measure_noise"}),
+        ("resampling", {"correct_comparisons", "compare_sweeps", "measure_noise"}),
         (
             "statistics",
             {"choose_alpha", "compare_edits", "draw_figures"}
+            | {"correct_comparisons", "compare_sweeps", "measure_noise"}
             | {"recompute_published", "retest_published", "check_published"},
         ),
         (
@@ -84,6 +93,7 @@ def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh,
         ("drawing", {"draw_figures"}),
         ("reporting", {"render_report"}),
         ("layout", {"render_report"}),
+        ("corrections", {"correct_comparisons"}),
     ],
 )
 def test_editing_a_library_module_reruns_exactly_the_rules_that_use_it(scratch, module, users):
@@ -112,6 +122,19 @@ def test_examining_sp_more_closely_scores_selects_and_edits_nothing_anew(scratch
     assert reasons[PARAMS] == {"examine_specificity", "describe_study"}
     downstream = {"summarize_stability", "draw_figures", "render_report"}
     assert set().union(*reasons.values()) == reasons[PARAMS] | downstream
+
+
+def test_reading_the_test_problems_again_makes_no_edit_and_no_result_anew(scratch):
+    scratch.edit(
+        "config/ci.yaml",
+        "selection: sp, alphas: [1.0]}",
+        "selection: sp, alphas: [1.0], sweep: true}",
+    )
+    scratch.edit("config/ci.yaml", "edits: [base]", "edits: [base, sp]")
+    output = scratch.run_ci("-n")
+    jobs = dict(line.split() for line in output.splitlines() if len(line.split()) == 2)
+    assert jobs["evaluate_edits"] == "2"  # the sweep and the noise of sp
+    assert not {"build_edit", "choose_alpha", "compare_edits", "correct_comparisons"} & set(jobs)
 
 
 def test_another_name_for_an_edit_reruns_only_what_prints_it(scratch):

@@ -82,6 +82,26 @@ def test_accuracy_is_recounted_from_the_samples(finished):
         assert row.correct == sum(sample["math_verify"] for sample in rows)
 
 
+def test_a_sweep_and_another_batch_read_the_same_test_problems_again(finished):
+    root = finished.folder / "results/ci"
+    places = {
+        path.parent.relative_to(root / "seed-1/evaluations").as_posix()
+        for split in ("sweep", "noise")
+        for path in (root / "seed-1/evaluations" / split).rglob("results.json")
+    }
+    assert places == {"sweep/full/alpha-0.5", "sweep/full/alpha-1.0", "noise/base/alpha-0.0"}
+    optimism = pd.read_csv(root / "statistics/optimism.tsv", sep="\t")
+    assert optimism["repeated"].tolist() == [12 * SUBJECTS]
+    assert optimism["answers_differ"].tolist() == [0]  # paper, section 6.2
+    sweep = pd.read_csv(root / "statistics/sweep.tsv", sep="\t")
+    accuracy = pd.read_csv(root / "statistics/accuracy.tsv", sep="\t")
+    for row in sweep[sweep["chosen"] == 1].itertuples():
+        same = accuracy[(accuracy["edit"] == row.edit) & (accuracy["subject"] == row.subject)]
+        assert (row.alpha, row.n, row.correct) == tuple(same[["alpha", "n", "correct"]].iloc[0])
+    noise = pd.read_csv(root / "statistics/noise.tsv", sep="\t")
+    assert noise[["edit", "batch_size", "n"]].iloc[0].tolist() == ["base", 32, 12 * SUBJECTS]
+
+
 def test_a_searched_edit_has_the_perplexity_that_its_search_measured(finished):
     """The base with the adapter on it, one problem at a time, through PEFT and transformers."""
     root = finished.folder / "results/ci"

@@ -41,17 +41,20 @@ STATISTICS = (
     *("specificity", "saes", "selectors"),
 )
 SP_EXAMINED = ("sp_stability", "sp_measures", "sp_sensitivity")
+CORRECTED = ("families", "noninferiority")
+# What only some studies do: a file with its header alone says that it was not done.
+SOME = ("sweep", "optimism", "noise", "search", "search_correlations")
 PUBLISHED = ("table1", "comparisons", "significant", "sweep", "grim", "power", "formulas", "checks")
 RECORD = (*(f"table{number}" for number in range(1, 7)), "text_claims")
 INPUTS = (
     *STATISTICS,
     *SP_EXAMINED,
+    *CORRECTED,
+    *SOME,
     *(f"published_{name}" for name in PUBLISHED),
     "study",
     *RECORD,
 )
-# What only some studies do; without the file, or with its header alone, it was not done.
-OPTIONAL = ("sweep", "search", "search_correlations")
 
 ROLES = ("base", "full", "random", "projection", "projection_matched", "ours", "other", "control")
 BASE_METHOD = "Base model"
@@ -79,9 +82,7 @@ def load_sources(
     if missing:
         raise ValueError(f"report: input '{missing[0]}' is missing")
     return {
-        name: Source.load(name, paths[name], rules.get(name, INPUT_DATA), root)
-        for name in (*INPUTS, *OPTIONAL)
-        if name in paths
+        name: Source.load(name, paths[name], rules.get(name, INPUT_DATA), root) for name in INPUTS
     }
 
 
@@ -140,9 +141,9 @@ class Report:
         return self.sources[name]
 
     def optional(self, name: str) -> Source | None:
-        """An input that only some studies have; None without a row of it."""
-        found = self.sources.get(name)
-        return found if found and found.rows else None
+        """An input of what only some studies do; None without a row of it."""
+        found = self.source(name)
+        return found if found.rows else None
 
     # --- edits -----------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from stethoscope import audit_tables, examined, tables
+from stethoscope import audit_tables, corrected, examined, tables
 from stethoscope.bench_table import bench_table
 from stethoscope.facts import Report
 from stethoscope.findings import findings
@@ -42,6 +42,7 @@ def render(report: Report, template: str | Path, style: str, figures: Mapping[st
         bench=bench_table(report),
         merging=merging_table(report),
         examined=examined,
+        corrected=corrected,
         style=Markup(style),
         figures={name: Markup(_inline(svg)) for name, svg in figures.items()},
     )

@@ -30,6 +30,7 @@ MERGING_NEEDS = {
     "localize_and_stitch": ("density",),
     "dare": ("drop", "seed"),
 }
+AT_CHOSEN_ALPHA = ("test", "noise")  # splits that obey the choice made on validation problems
 _IN_WORDS = {
     "string": "text",
     "integer": "a whole number",
@@ -158,6 +159,29 @@ def families(study: Mapping) -> list[str]:
 def evaluated(study: Mapping) -> list[str]:
     """The edits that answer problems, by their configured names; of the others only energy."""
     return [BASE, *(name for name, edit in study["edits"].items() if edit["evaluate"])]
+
+
+def swept(study: Mapping) -> list[str]:
+    """The edits that answer the test problems at every alpha, by their configured names."""
+    return [name for name, edit in study["edits"].items() if edit["sweep"]]
+
+
+def problems_of(split: str) -> str:
+    """The problems that a split of the evaluation asks: sweep and noise ask those of test again."""
+    return "validation" if split == "validation" else "test"
+
+
+def subjects_asked(study: Mapping, family: str, split: str) -> list[str]:
+    """All subjects on test problems; on validation those that choose the alpha of an edit."""
+    return choosing_subjects(study, family) if split == "validation" else study["subjects"]
+
+
+def generation(study: Mapping, split: str) -> dict[str, int]:
+    """What can change an answer: batch size, of which the noise floor has another, and the cap."""
+    settings = {key: study["evaluation"][key] for key in ("batch_size", "max_gen_toks")}
+    if split == "noise":
+        settings["batch_size"] = study["evaluation"]["noise_floor"]["batch_size"]
+    return settings
 
 
 def family_of(study: Mapping, edit: str) -> str:
@@ -417,8 +441,18 @@ def _broken_references(study: Mapping) -> Iterator[str]:
             taken = next(n for n, e in study["edits"].items() if published in e["published"])
             if taken != name:
                 yield f"{place}.published: '{published}' is what edits.{taken} is held against"
+        if edit["sweep"] and not edit["evaluate"]:
+            yield f"{place}.sweep: an edit that answers no problems (evaluate: false) has no sweep"
     for subject in study["evaluation"]["choose_alpha_on"]:
         yield from known("evaluation.choose_alpha_on", subject, subjects)
+    noise = study["evaluation"].get("noise_floor", {"edits": [], "batch_size": None})
+    for name in noise["edits"]:
+        yield from known("evaluation.noise_floor.edits", name, evaluated(study))
+    if noise["batch_size"] == study["evaluation"]["batch_size"]:
+        yield (
+            f"evaluation.noise_floor.batch_size: {noise['batch_size']} is evaluation.batch_size "
+            "itself, expected another one"
+        )
     concrete = [edit for family in evaluated(study) for edit in edit_names(study, family)]
     for reference in study["statistics"]["references"]:
         yield from known("statistics.references", reference, concrete)
