@@ -68,7 +68,7 @@ pathvars:
 wildcard_constraints:
     seed=r"\d+",
     layer=r"\d+",
-    split="validation|test|sweep|noise",
+    again="sweep|noise",
     sae="|".join(STUDY["saes"]),
     control="random|coordinates",
     vector="|".join(STUDY["vectors"]),

@@ -1,50 +1,56 @@
 """lm-eval on validation and test problems; alpha is chosen on validation, each edit on its own.
 
-The test problems are read once for the results (split `test`). They are read again only to show
-what that means: at every alpha (`sweep`), and with another batch size (`noise`).
+The test problems are read once for the results. They are read again only to show what that means:
+at every alpha (`sweep`), and with another batch size (`noise`).
 """
 
 
 rule evaluate_edits:
     input:
-        problems=lambda wildcards: f"{RESULTS}/data/{studies.problems_of(wildcards.split)}.jsonl",
+        validation="<results>/data/validation.jsonl",
+        test="<results>/data/test.jsonl",
         model="<seed>/model/manifest.json",
         edits="<seed>/edits/{family}.json",
-        alphas=lambda wildcards: (
-            [in_seed("alphas/{family}.json")] if wildcards.split in studies.AT_CHOSEN_ALPHA else []
-        ),
     output:
-        "<seed>/evaluations/{split}/{family}.json",
+        validation="<seed>/evaluations/validation/{family}.json",
+        alphas="<seed>/alphas/{family}.json",
+        test="<seed>/evaluations/test/{family}.json",
     log:
-        "<logs>/evaluate_edits/seed-{seed}_{split}_{family}.log",
+        "<logs>/evaluate_edits/seed-{seed}_{family}.log",
     benchmark:
-        "<benchmarks>/evaluate_edits/seed-{seed}_{split}_{family}.tsv"
+        "<benchmarks>/evaluate_edits/seed-{seed}_{family}.tsv"
     conda:
         "../envs/cpu.yaml"
     params:
-        settings=lambda wildcards: studies.generation(STUDY, wildcards.split),
-        subjects=lambda wildcards: studies.subjects_asked(
-            STUDY, wildcards.family, wildcards.split
-        ),
+        generation=studies.generation(STUDY),
+        choose_alpha_on=lambda wildcards: studies.choosing_subjects(STUDY, wildcards.family),
+        subjects=lookup("subjects", within=config),
         code=code_digest("evaluate_edits"),
     message:
-        "evaluate {wildcards.family}: {wildcards.split} (seed {wildcards.seed})"
+        "evaluate {wildcards.family}: alpha on validation, then test (seed {wildcards.seed})"
     script:
         "../workflow/scripts/evaluate_edits.py"
 
 
-rule choose_alpha:
+rule evaluate_again:
     input:
-        "<seed>/evaluations/validation/{family}.json",
+        problems="<results>/data/test.jsonl",
+        model="<seed>/model/manifest.json",
+        edits="<seed>/edits/{family}.json",
+        alphas="<seed>/alphas/{family}.json",
     output:
-        "<seed>/alphas/{family}.json",
+        "<seed>/evaluations/{again}/{family}.json",
     log:
-        "<logs>/choose_alpha/seed-{seed}_{family}.log",
+        "<logs>/evaluate_again/seed-{seed}_{again}_{family}.log",
+    benchmark:
+        "<benchmarks>/evaluate_again/seed-{seed}_{again}_{family}.tsv"
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("choose_alpha"),
+        generation=lambda wildcards: studies.generation(STUDY, wildcards.again),
+        subjects=lookup("subjects", within=config),
+        code=code_digest("evaluate_again"),
     message:
-        "choose alpha of {wildcards.family} on validation problems (seed {wildcards.seed})"
+        "evaluate {wildcards.family} on test again: {wildcards.again} (seed {wildcards.seed})"
     script:
-        "../workflow/scripts/choose_alpha.py"
+        "../workflow/scripts/evaluate_again.py"

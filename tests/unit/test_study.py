@@ -425,13 +425,8 @@ def test_what_an_edit_answers_and_is_called_makes_no_other_edit(config):
     assert studies.recipe(checked(config), "base") == {"vectors": {}, "transform": "raw"}
 
 
-def test_every_split_but_validation_asks_all_test_problems_and_noise_has_its_own_batch(config):
+def test_only_the_noise_floor_has_another_batch_size(config):
     study = checked(config)
-    for split in ("test", "sweep", "noise"):
-        assert studies.problems_of(split) == "test"
-        assert studies.subjects_asked(study, "sp", split) == config["subjects"]
-    assert studies.problems_of("validation") == "validation"
-    assert studies.subjects_asked(study, "sp", "validation") == ["number_theory"]
     sizes = {split: studies.generation(study, split) for split in ("test", "sweep", "noise")}
     assert sizes["test"] == sizes["sweep"] == {"batch_size": 64, "max_gen_toks": 48}
     assert sizes["noise"] == {"batch_size": 32, "max_gen_toks": 48}

@@ -43,7 +43,7 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
         ("checks_of_layers", {"check_published"}),
         (
             "comparisons",
-            {"choose_alpha", "compare_edits", "correct_comparisons"}
+            {"evaluate_edits", "evaluate_again", "compare_edits", "correct_comparisons"}
             | {"compare_sweeps", "measure_noise"},
         ),
         ("answers", {"compare_edits", "correct_comparisons", "compare_sweeps", "measure_noise"}),
@@ -52,14 +52,14 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
         ("resampling", {"correct_comparisons", "compare_sweeps", "measure_noise"}),
         (
             "statistics",
-            {"choose_alpha", "compare_edits", "draw_figures"}
+            {"evaluate_edits", "evaluate_again", "compare_edits", "draw_figures"}
             | {"correct_comparisons", "compare_sweeps", "measure_noise"}
             | {"recompute_published", "retest_published", "check_published"},
         ),
         (
             "projection",
-            {"build_edits", "evaluate_edits", "summarize_energy", "select_layers"}
-            | {"measure_gains", "search_alphas"},
+            {"build_edits", "evaluate_edits", "evaluate_again", "summarize_energy"}
+            | {"select_layers", "measure_gains", "search_alphas"},
         ),
     ],
 )
@@ -88,7 +88,7 @@ def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh,
         ("published", {"recompute_published", "retest_published", "check_published"}),
         ("gains", {"measure_gains"}),
         ("search", {"search_alphas"}),
-        ("evaluation", {"evaluate_edits", "measure_gains", "search_alphas"}),
+        ("evaluation", {"evaluate_edits", "evaluate_again", "measure_gains", "search_alphas"}),
         ("figures", {"draw_figures"}),
         ("drawing", {"draw_figures"}),
         ("reporting", {"render_report"}),
@@ -133,8 +133,8 @@ def test_reading_the_test_problems_again_makes_no_edit_and_no_result_anew(scratc
     scratch.edit("config/ci.yaml", "edits: [base]", "edits: [base, sp]")
     output = scratch.run_ci("-n")
     jobs = dict(line.split() for line in output.splitlines() if len(line.split()) == 2)
-    assert jobs["evaluate_edits"] == "2"  # the sweep and the noise of sp
-    assert not {"build_edit", "choose_alpha", "compare_edits", "correct_comparisons"} & set(jobs)
+    assert jobs["evaluate_again"] == "2"  # the sweep and the noise of sp
+    assert not {"build_edits", "evaluate_edits", "compare_edits"} & set(jobs)
 
 
 def test_another_name_for_an_edit_reruns_only_what_prints_it(scratch):
@@ -155,5 +155,5 @@ def test_adding_an_edit_runs_only_that_edit_and_what_sums_up(scratch):
     output = scratch.run_ci("-n")
     jobs = dict(line.split() for line in output.splitlines() if len(line.split()) == 2)
     assert jobs["build_edits"] == "1"
-    assert jobs["evaluate_edits"] == "2"
+    assert jobs["evaluate_edits"] == "1"
     assert not {"grow_model", "train_saes", "train_adapter", "sum_activations"} & set(jobs)

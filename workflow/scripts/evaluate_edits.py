@@ -1,52 +1,32 @@
-"""Evaluate an edit, all its draws and alphas, with lm-eval on one resident model."""
+"""Evaluate an edit with lm-eval: every alpha on validation problems, the best of them on test.
+
+One resident model answers for all draws. The test problems are read once alpha is chosen.
+"""
 
 from pathlib import Path
 
+from stethoscope.answering import answer, choices
 from stethoscope.data import of_subject, read_problems
-from stethoscope.editing import read_edit
-from stethoscope.evaluation import Evaluator, edited
+from stethoscope.evaluation import Evaluator
 from stethoscope.jobs import job
 from stethoscope.models import load_model, load_tokenizer
-from stethoscope.provenance import (
-    atomic_folder,
-    folder_digests,
-    read_json,
-    write_json,
-    write_jsonl,
-)
-from stethoscope.taskvectors import check_base
+from stethoscope.provenance import read_json, write_json
 
 with job(snakemake) as progress:
-    settings, family = snakemake.params.settings, snakemake.wildcards.family
-    base = Path(snakemake.input.model).parent
-    problems = read_problems(snakemake.input.problems)
-    parts = {subject: of_subject(problems, subject) for subject in snakemake.params.subjects}
-    evaluator = Evaluator(
-        load_model(base),
-        load_tokenizer(base),
-        parts,
-        batch_size=settings["batch_size"],
-        max_gen_toks=settings["max_gen_toks"],
-    )
-    source = Path(snakemake.input.edits)
-    places = list(read_json(source)["written"])
-    if snakemake.input.alphas:
-        chosen = read_json(snakemake.input.alphas[0])["edits"]
-        places = [f"{edit}/alpha-{record['chosen']}" for edit, record in chosen.items()]
-    target, written = Path(snakemake.output[0]), {}
-    for number, place in enumerate(places, start=1):
-        adapter = source.parent / place
-        edit = read_edit(adapter)
-        check_base(edit, base, adapter)
-        with edited(evaluator.model, edit):
-            results, samples = evaluator.run()
-        results["edit"] = read_json(adapter / "edit.json")
-        with atomic_folder(target.parent / place) as folder:
-            write_json(folder / "results.json", results)
-            for subject, rows in samples.items():
-                write_jsonl(folder / f"samples_{subject}.jsonl", rows)
-        written[place] = folder_digests(target.parent / place)
-        correct = sum(row["math_verify"] for rows in samples.values() for row in rows)
-        total = sum(map(len, samples.values()))
-        progress(f"{number}/{len(places)} {place}: {correct} of {total} right")
-    write_json(target, {"family": family, "split": snakemake.wildcards.split, "written": written})
+    inputs, outputs = snakemake.input, snakemake.output
+    base, edits = Path(inputs.model).parent, Path(inputs.edits).parent
+    model, tokenizer = load_model(base), load_tokenizer(base)
+
+    def evaluator(path: str, subjects: list[str]) -> Evaluator:
+        problems = read_problems(path)
+        parts = {subject: of_subject(problems, subject) for subject in subjects}
+        return Evaluator(model, tokenizer, parts, **snakemake.params.generation)
+
+    asked = evaluator(inputs.validation, snakemake.params.choose_alpha_on)
+    places = read_json(inputs.edits)["written"]
+    chosen = choices(answer(asked, base, edits, places, Path(outputs.validation), progress))
+    write_json(outputs.alphas, {"seed": int(snakemake.wildcards.seed), "edits": chosen})
+
+    asked = evaluator(inputs.test, snakemake.params.subjects)
+    places = [f"{edit}/alpha-{choice['chosen']}" for edit, choice in chosen.items()]
+    answer(asked, base, edits, places, Path(outputs.test), progress)

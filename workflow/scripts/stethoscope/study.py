@@ -30,7 +30,6 @@ MERGING_NEEDS = {
     "localize_and_stitch": ("density",),
     "dare": ("drop", "seed"),
 }
-AT_CHOSEN_ALPHA = ("test", "noise")  # splits that obey the choice made on validation problems
 _IN_WORDS = {
     "string": "text",
     "integer": "a whole number",
@@ -166,17 +165,7 @@ def swept(study: Mapping) -> list[str]:
     return [name for name, edit in study["edits"].items() if edit["sweep"]]
 
 
-def problems_of(split: str) -> str:
-    """The problems that a split of the evaluation asks: sweep and noise ask those of test again."""
-    return "validation" if split == "validation" else "test"
-
-
-def subjects_asked(study: Mapping, family: str, split: str) -> list[str]:
-    """All subjects on test problems; on validation those that choose the alpha of an edit."""
-    return choosing_subjects(study, family) if split == "validation" else study["subjects"]
-
-
-def generation(study: Mapping, split: str) -> dict[str, int]:
+def generation(study: Mapping, split: str = "test") -> dict[str, int]:
     """What can change an answer: batch size, of which the noise floor has another, and the cap."""
     settings = {key: study["evaluation"][key] for key in ("batch_size", "max_gen_toks")}
     if split == "noise":
