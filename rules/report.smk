@@ -61,13 +61,13 @@ rule render_report:
         captions=TEMPLATES / "captions.html.j2",
         style=TEMPLATES / "style.css",
     output:
-        page="<results>/report/index.html",
-        cells="<results>/report/cells.json",
         **{
             f"{table}_{kind}": f"<results>/report/tables/{table}.{kind}"
             for table in TABLES
             for kind in ("tsv", "tex")
         },
+        page="<results>/report/index.html",
+        cells="<results>/report/cells.json",
     log:
         "<logs>/render_report.log",
     conda:
