@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from stethoscope.cells import SIGNED2
 from stethoscope.data import SUBJECTS
 from stethoscope.drawing import (
     COLOURS,
@@ -145,7 +146,7 @@ def _scatter(axis: Axes, report: Report, search: str) -> None:
     if rows:
         row = table.rows[rows[0]]
         r, low, high = (number(row[column]) for column in ("r", "r_low", "r_high"))
-        title += f"\nr = {r:+.2f} [{low:+.2f}, {high:+.2f}]".replace("-", "−")
+        title += f"\nr = {SIGNED2(r)} [{SIGNED2(low)}, {SIGNED2(high)}]"
     axis.set_title(title)
     axis.set_xlabel("perplexity of the held-out solutions")
 
