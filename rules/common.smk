@@ -68,7 +68,7 @@ pathvars:
 wildcard_constraints:
     seed=r"\d+",
     layer=r"\d+",
-    split="validation|test",
+    split="validation|test|sweep|noise",
     sae="|".join(STUDY["saes"]),
     control="random|coordinates",
     vector="|".join(STUDY["vectors"]),
@@ -76,9 +76,8 @@ wildcard_constraints:
     selection="|".join(
         name for family in STUDY["selections"] for name in studies.selection_names(STUDY, family)
     ),
+    search="|".join(STUDY["searches"]),
     family="|".join(EDITS),
-    edit="|".join(edit for edits in EDITS.values() for edit in edits),
-    alpha=r"-?\d+(\.\d+)?(e-?\d+)?",
 
 
 def code_digest(rule):
@@ -101,54 +100,37 @@ def of_subject(section, key):
     return lambda wildcards: STUDY[section][getattr(wildcards, key)]
 
 
-def selection_settings(wildcards):
-    """How the concrete selection is made; for a random one, which draw it is."""
-    settings = dict(STUDY["selections"][wildcards.selection.partition("-")[0]])
-    if settings.pop("draws", None):
-        settings["draw"] = studies.draw_of(wildcards.selection)
-    return settings
-
-
-def selection_inputs(wildcards):
-    """What a selector reads: other selections, SP tables, activations, task vectors, weights."""
-    settings = selection_settings(wildcards)
-    inputs = {
-        key: [in_seed(f"selections/{name}.json") for name in names]
-        for key, names in studies.selections_named(settings).items()
-    }
-    if settings["by"] in ("specificity", "n_features"):
-        inputs["table"] = in_seed(f"specificity/{settings['sae']}/{settings['subject']}.tsv")
-    if settings["by"] == "activation_magnitude":
-        sums = in_seed(f"specificity/{settings['sae']}/activations")
-        inputs["sums"] = [f"{sums}/layer_{layer}.safetensors" for layer in LAYERS]
-    for key in ("vector", "match_norm_of"):
-        if key in settings:
-            inputs[key] = in_seed(f"vectors/{settings[key]}.safetensors")
-    if settings["by"] == "off_principal_energy" or settings.get("relative_to_weights"):
-        inputs["model"] = in_seed("model/manifest.json")
-    return inputs
-
-
-def edit_settings(wildcards):
-    """The configured edit behind a concrete one; the base is the empty edit."""
-    settings = studies.making(STUDY, studies.family_of(STUDY, wildcards.edit))
-    if "projection" in settings:
-        settings["projection"] = {**settings["projection"], "draw": studies.draw_of(wildcards.edit)}
-        settings["projection"].pop("draws", None)
-    return settings
+def edit_recipes(wildcards):
+    """What each draw of an edit is made of; the base is the empty edit."""
+    recipes = {}
+    for edit in EDITS[wildcards.family]:
+        recipe, draw = studies.recipe(STUDY, wildcards.family), studies.draw_of(edit)
+        if wildcards.family != studies.BASE:
+            recipe["selection"] = studies.selection_of(STUDY, edit)
+        if how := studies.SETTINGS_OF.get(recipe["transform"]):
+            drawn = {"draw": draw} if "seed" in recipe[how] else {}
+            recipe[how] = {k: v for k, v in recipe[how].items() if k != "draws"} | drawn
+        if "search" in recipe:
+            recipe["draw"] = draw
+        recipes[edit] = recipe
+    return recipes
 
 
 def edit_inputs(wildcards):
-    """What an edit is made from: task vectors, the selection, and what a projection reads."""
-    if wildcards.edit == studies.BASE:
+    """What an edit is made from: task vectors, selections, and what a projection reads."""
+    if wildcards.family == studies.BASE:
         return {}
-    settings = edit_settings(wildcards)
+    recipe = studies.recipe(STUDY, wildcards.family)
+    edits = EDITS[wildcards.family]
+    selections = dict.fromkeys(studies.selection_of(STUDY, edit) for edit in edits)
     inputs = {
-        "vectors": [in_seed(f"vectors/{vector}.safetensors") for vector in settings["vectors"]],
-        "selection": in_seed(f"selections/{studies.selection_of(STUDY, wildcards.edit)}.json"),
+        "vectors": [in_seed(f"vectors/{vector}.safetensors") for vector in recipe["vectors"]],
+        "selections": [in_seed(f"selections/{selection}.json") for selection in selections],
     }
-    if settings["transform"] != "raw":
-        inputs |= projection_inputs(settings["projection"])
+    if "search" in recipe:
+        inputs["search"] = in_seed(f"searches/{recipe['search']}/best.json")
+    if "projection" in recipe:
+        inputs |= projection_inputs(recipe["projection"])
     return inputs
 
 
@@ -166,34 +148,13 @@ def projection_inputs(settings):
     return inputs
 
 
-def family_adapters(wildcards):
-    """Every adapter of an edit: all its draws at all its alphas."""
+def evaluations(split, families):
+    """What some edits answered on a split, of all seeds."""
     return [
-        in_seed(f"edits/{edit}/alpha-{studies.alpha_name(alpha)}/manifest.json")
-        for edit in EDITS[wildcards.family]
-        for alpha in studies.alphas(STUDY, wildcards.family)
+        path for family in families for path in for_each_seed(f"evaluations/{split}/{family}.json")
     ]
 
 
-def unevaluated_edits():
-    """Every edit of which only the energy is asked: all draws at all alphas, for each seed."""
-    return [
-        path
-        for family in EDITS
-        if family not in EVALUATED
-        for edit in EDITS[family]
-        for alpha in studies.alphas(STUDY, family)
-        for path in for_each_seed(f"edits/{edit}/alpha-{studies.alpha_name(alpha)}/manifest.json")
-    ]
-
-
-def chosen_alphas(wildcards):
-    """The choice made on validation problems, which a test evaluation has to obey."""
-    return [in_seed("alphas/{family}.json")] if wildcards.split == "test" else []
-
-
-def evaluated_subjects(wildcards):
-    """All subjects on test; on validation those that choose alpha."""
-    if wildcards.split == "test":
-        return STUDY["subjects"]
-    return STUDY["evaluation"]["choose_alpha_on"]
+def choices(families):
+    """The alphas that some edits chose on validation problems, of all seeds."""
+    return [path for family in families for path in for_each_seed(f"alphas/{family}.json")]

@@ -1,20 +1,23 @@
 """Edits: alpha * tau in the selected layers (paper, eq. 3), as PEFT adapters."""
 
 
-rule build_edit:
+rule build_edits:
     input:
         unpack(edit_inputs),
         model="<seed>/model/manifest.json",
     output:
-        "<seed>/edits/{edit}/alpha-{alpha}/manifest.json",
+        "<seed>/edits/{family}.json",
     log:
-        "<logs>/build_edit/seed-{seed}_{edit}_alpha-{alpha}.log",
+        "<logs>/build_edits/seed-{seed}_{family}.log",
+    benchmark:
+        "<benchmarks>/build_edits/seed-{seed}_{family}.tsv"
     conda:
         "../envs/cpu.yaml"
     params:
-        settings=edit_settings,
-        code=code_digest("build_edit"),
+        edits=edit_recipes,
+        alphas=lambda wildcards: studies.alphas(STUDY, wildcards.family),
+        code=code_digest("build_edits"),
     message:
-        "build edit {wildcards.edit}, alpha {wildcards.alpha} (seed {wildcards.seed})"
+        "build {wildcards.family} at each alpha (seed {wildcards.seed})"
     script:
-        "../workflow/scripts/build_edit.py"
+        "../workflow/scripts/build_edits.py"

@@ -1,12 +1,18 @@
-"""lm-eval on validation and test problems; alpha is chosen on validation, each edit on its own."""
+"""lm-eval on validation and test problems; alpha is chosen on validation, each edit on its own.
+
+The test problems are read once for the results (split `test`). They are read again only to show
+what that means: at every alpha (`sweep`), and with another batch size (`noise`).
+"""
 
 
 rule evaluate_edits:
     input:
-        problems="<results>/data/{split}.jsonl",
+        problems=lambda wildcards: f"{RESULTS}/data/{studies.problems_of(wildcards.split)}.jsonl",
         model="<seed>/model/manifest.json",
-        adapters=family_adapters,
-        alphas=chosen_alphas,
+        edits="<seed>/edits/{family}.json",
+        alphas=lambda wildcards: (
+            [in_seed("alphas/{family}.json")] if wildcards.split in studies.AT_CHOSEN_ALPHA else []
+        ),
     output:
         "<seed>/evaluations/{split}/{family}.json",
     log:
@@ -16,13 +22,13 @@ rule evaluate_edits:
     conda:
         "../envs/cpu.yaml"
     params:
-        settings=lookup("evaluation", within=config),
-        subjects=evaluated_subjects,
-        edits=lambda wildcards: EDITS[wildcards.family],
-        alphas=lambda wildcards: studies.alphas(STUDY, wildcards.family),
+        settings=lambda wildcards: studies.generation(STUDY, wildcards.split),
+        subjects=lambda wildcards: studies.subjects_asked(
+            STUDY, wildcards.family, wildcards.split
+        ),
         code=code_digest("evaluate_edits"),
     message:
-        "evaluate {wildcards.family} on {wildcards.split} problems (seed {wildcards.seed})"
+        "evaluate {wildcards.family}: {wildcards.split} (seed {wildcards.seed})"
     script:
         "../workflow/scripts/evaluate_edits.py"
 

@@ -1,11 +1,10 @@
 """What the evaluations and measurements say, over all seeds."""
 
-TEST = {
-    "evaluations": [
-        path for family in EVALUATED for path in for_each_seed(f"evaluations/test/{family}.json")
-    ],
-    "alphas": [path for family in EVALUATED for path in for_each_seed(f"alphas/{family}.json")],
-}
+PAIRS = studies.merged_pairs(STUDY)  # (vector, vector, selection, density) of edits of several
+SWEPT = studies.swept(STUDY)
+NOISE = STUDY["evaluation"].get("noise_floor", {"batch_size": None, "edits": []})
+
+TEST = {"evaluations": evaluations("test", EVALUATED), "alphas": choices(EVALUATED)}
 
 
 rule compare_edits:
@@ -30,10 +29,83 @@ rule compare_edits:
         "../workflow/scripts/compare_edits.py"
 
 
+rule correct_comparisons:
+    input:
+        evaluations=TEST["evaluations"],
+    output:
+        families="<results>/statistics/families.tsv",
+        noninferiority="<results>/statistics/noninferiority.tsv",
+    log:
+        "<logs>/correct_comparisons.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        settings={key: STUDY["statistics"][key] for key in ("sign_flip", "bootstrap", "margin")},
+        target=lookup("study/target", within=config),
+        subjects=lookup("subjects", within=config),
+        code=code_digest("correct_comparisons"),
+    message:
+        "correct the gains for all edits, and ask which losses are excluded"
+    script:
+        "../workflow/scripts/correct_comparisons.py"
+
+
+rule compare_sweeps:
+    input:
+        sweeps=evaluations("sweep", SWEPT),
+        validation=evaluations("validation", SWEPT),
+        test=evaluations("test", SWEPT),
+        base=evaluations("test", [studies.BASE] if SWEPT else []),
+        alphas=choices(SWEPT),
+    output:
+        sweep="<results>/statistics/sweep.tsv",
+        optimism="<results>/statistics/optimism.tsv",
+    log:
+        "<logs>/compare_sweeps.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        target=lookup("study/target", within=config),
+        subjects=lookup("subjects", within=config),
+        choose_on=lookup("evaluation/choose_alpha_on", within=config),
+        bootstrap=lookup("statistics/bootstrap", within=config),
+        code=code_digest("compare_sweeps"),
+    message:
+        "compare every alpha on the test problems, and the choices of it"
+    script:
+        "../workflow/scripts/compare_sweeps.py"
+
+
+rule measure_noise:
+    input:
+        test=evaluations("test", NOISE["edits"]),
+        noise=evaluations("noise", NOISE["edits"]),
+    output:
+        "<results>/statistics/noise.tsv",
+    log:
+        "<logs>/measure_noise.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        subjects=lookup("subjects", within=config),
+        batch_size=NOISE["batch_size"],
+        code=code_digest("measure_noise"),
+    message:
+        "count the answers that another batch size changes"
+    script:
+        "../workflow/scripts/measure_noise.py"
+
+
 rule summarize_energy:
     input:
-        **TEST,
-        unevaluated=unevaluated_edits(),
+        alphas=TEST["alphas"],
+        edits=[path for family in EVALUATED for path in for_each_seed(f"edits/{family}.json")],
+        unevaluated=[
+            path
+            for family in EDITS
+            if family not in EVALUATED
+            for path in for_each_seed(f"edits/{family}.json")
+        ],
     output:
         "<results>/statistics/energy.tsv",
     log:
@@ -46,6 +118,34 @@ rule summarize_energy:
         "energy of each edit: intended, kept, landed"
     script:
         "../workflow/scripts/summarize_energy.py"
+
+
+rule measure_interference:
+    input:
+        vectors=[
+            path
+            for vector in sorted({name for pair in PAIRS for name in pair[:2]})
+            for path in for_each_seed(f"vectors/{vector}.safetensors")
+        ],
+        selections=[
+            path
+            for selection in sorted({pair[2] for pair in PAIRS})
+            for path in for_each_seed(f"selections/{selection}.json")
+        ],
+    output:
+        "<results>/statistics/interference.tsv",
+    log:
+        "<logs>/measure_interference.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        seeds=lookup("seeds", within=config),
+        pairs=PAIRS,
+        code=code_digest("measure_interference"),
+    message:
+        "how the task vectors that edits merge meet"
+    script:
+        "../workflow/scripts/measure_interference.py"
 
 
 rule summarize_layers:

@@ -47,6 +47,9 @@ LAYERS |= {"random-3": "1,2,7", "random-4": "3,4,6", "random-5": "0,5,7"}
 # edits of which only the energy is known -> share of the energy kept
 UNEVALUATED = {"random_basis-1": 0.0231, "random_basis-2": 0.0252}
 LAYERS["random_basis"] = "2,3,5"
+# edits of two vectors, for tests that ask for them: -> density that they keep
+MERGED = {"dual": 1.0, "ties": 0.2}
+LAYERS |= {"dual": "2,3,5", "ties": LAYERS["full"]}
 GRID = ("0.375", "0.5", "0.75", "1.0", "1.5")
 RULES = dict.fromkeys(("accuracy", "comparisons", "published_table1"), "compare_edits")
 RULES |= {"alphas": "choose_alpha", "energy": "collect_energy", "specificity": "collect_sp"}
@@ -55,8 +58,11 @@ RULES |= dict.fromkeys(
     "retest_published",
 )
 RULES |= {"published_formulas": "retest_published", "published_checks": "check_published"}
-RULES |= {"sweep": "sweep_alphas", "search": "search", "search_correlations": "search"}
+RULES |= {"interference": "measure_interference"}
+RULES |= dict.fromkeys(("search", "search_correlations"), "correlate_search")
 RULES |= {"saes": "collect_saes", "selectors": "compare_selectors", "study": "resolve_study"}
+RULES |= dict.fromkeys(("families", "noninferiority"), "correct_comparisons")
+RULES |= dict.fromkeys(("sweep", "optimism"), "compare_sweeps") | {"noise": "measure_noise"}
 RULES |= dict.fromkeys(("sp_stability", "sp_measures", "sp_sensitivity"), "collect_stability")
 
 SELECTORS = {
@@ -76,8 +82,19 @@ COLUMNS = {
     "energy": "seed edit alpha n_layers layers energy_task_vector energy_selected energy_edit "
     "energy_retained norm_retained chance oracle alignment landed_energy_fp32 landed_cosine_fp32 "
     "unchanged_fp32 outside_fp32 landed_energy_bf16 landed_cosine_bf16 unchanged_bf16 outside_bf16",
+    "interference": "seed first second selection layer density cosine overlap sign_conflict "
+    "norm_first norm_second",
     "specificity": "seed sae subject layer sp n_features feature sp_smooth feature_smooth selected",
     "saes": "seed sae layer explained_variance l0 dead_share",
+    "families": "seed subject edit alpha n difference t p_signflip p_max",
+    "noninferiority": "seed edit alpha subject n difference ci_low ci_high boot_low boot_high "
+    "margin verdict mde p_mcnemar p_bh",
+    "sweep": "seed edit alpha subject n correct_base correct accuracy difference b c z p_z "
+    "p_mcnemar p_holm ci_low ci_high chosen best_on_test",
+    "optimism": "seed edit n alpha_chosen correct_chosen accuracy_chosen alpha_best correct_best "
+    "accuracy_best optimism ci_low ci_high repeated answers_differ",
+    "noise": "seed edit batch_size n answers_differ correct_differ accuracy_first accuracy_second "
+    "difference",
     "selectors": "seed selection by n_layers layers shared_with_ours rho_ours rho_depth",
     "sp_stability": "seed sae subject layer selected sp sp_low sp_high sp_null_median sp_null_95 "
     "sp_p sp_p_familywise sp_smooth sp_smooth_null_95 sp_smooth_p sp_half sp_honest frequency",
@@ -86,8 +103,6 @@ COLUMNS = {
     "spearman jaccard layers",
     "published_table1": "method subject n correct_base correct_method z_pooled z_lmeval p_lmeval "
     "p_holm grim_possible",
-    "sweep": "seed edit alpha subject n correct_base correct accuracy difference b c z p_z "
-    "p_mcnemar p_holm ci_low ci_high chosen best_on_test",
     "search": "seed search edit perplexity n_validation accuracy_validation n_test accuracy_test",
     "search_correlations": "seed search split n r r_low r_high p rho p_rho",
 }
@@ -127,15 +142,11 @@ PUBLISHED |= {
 
 
 def write_inputs(
-    root: Path,
-    seeds=(1,),
-    title="A small model, made for a test",
-    effects=None,
-    swept=True,
+    root: Path, seeds=(1,), title="A small model, made for a test", effects=None, read_again=True
 ):
     """Write every input below `root`; returns {input name: path relative to root}.
 
-    swept: with the files that only some studies have, a sweep of alpha and searches.
+    read_again: with what only some studies have: a sweep of alpha, a noise floor, searches.
     """
     effects = effects or EFFECTS
     folder = root / "results" / "small" / "statistics"
@@ -151,20 +162,22 @@ def write_inputs(
         "comparisons": _comparisons(seeds, effects),
         "alphas": _alphas(seeds, effects),
         "energy": _energy(seeds, effects),
+        "interference": _interference(seeds),
         "specificity": _specificity(seeds),
         "saes": _saes(seeds),
         "selectors": _selectors(seeds),
+        "families": _families(seeds, effects),
+        "noninferiority": _noninferiority(seeds, effects),
+        "sweep": _sweep(seeds) if read_again else [],
+        "optimism": _optimism(seeds) if read_again else [],
+        "noise": _noise(seeds) if read_again else [],
+        "search": _search(seeds) if read_again else [],
+        "search_correlations": _search_correlations(seeds) if read_again else [],
         "sp_stability": _sp_stability(seeds),
         "sp_measures": _sp_measures(seeds),
         "sp_sensitivity": _sp_sensitivity(seeds),
         "published_table1": _published_table1(),
     }
-    if swept:
-        tables |= {
-            "sweep": _sweep(seeds),
-            "search": _search(seeds),
-            "search_correlations": _search_correlations(seeds),
-        }
     for name, rows in tables.items():
         paths[name] = f"results/small/statistics/{name}.tsv"
         with open(root / paths[name], "w", encoding="utf-8", newline="") as file:
@@ -189,6 +202,11 @@ def write_inputs(
     for edit in edits.values():
         edit["vectors"] = {"v2": 1.0}
         edit["transform"] = "raw"
+    edits["dual"] = {"label": "Sum", "role": "other", "selection": "sp", "transform": "raw"}
+    edits["ties"] = {"label": "Merge", "role": "other", "selection": "all", "transform": "ties"}
+    edits["ties"]["merging"] = {"density": MERGED["ties"]}
+    for name in MERGED:
+        edits[name]["vectors"] = {"v2": 1.0, "cp": 0.5}
     edits["sp"]["published"] = ["SP4 14L", "Raw TV (SP4, 14 layers)"]
     edits["projected"]["published"] = ["SAE Proj (16K, rank-3)"]
     edits["norm"]["published"] = ["SP4 noDeep"]
@@ -200,7 +218,12 @@ def write_inputs(
         "study": {"name": "small", "title": title, "target": "number_theory"},
         "seeds": list(seeds),
         "edits": edits,
+        "evaluation": {"batch_size": 128},
         "selections": {name: {"by": by} for name, by in SELECTORS.items()},
+        "vectors": {
+            "v2": {"problems": {"number_theory": 1500}},
+            "cp": {"problems": {"counting_and_probability": 900, "algebra": 600}},
+        },
         "report": {"notes": ["Problems are synthetic, in the record layout of MATH."]},
         "assumptions": [
             {"key": "specificity.epsilon", "value": 0.01, "reason": "not stated in the paper"},
@@ -209,7 +232,8 @@ def write_inputs(
         ],
     }
     paths["study"] = "results/small/study.json"
-    (root / paths["study"]).write_text(json.dumps(study, indent=2), encoding="utf-8")
+    text = json.dumps(study, indent=2, sort_keys=True)  # as describe_study writes it
+    (root / paths["study"]).write_text(text, encoding="utf-8")
     return paths
 
 
@@ -290,6 +314,68 @@ def _comparisons(seeds, effects):
     return rows
 
 
+def _views(seeds):
+    """Seeds of a table with pooled rows, and how many seeds each stands for."""
+    views = {seed: 1 for seed in seeds}
+    return views | ({"pooled": len(seeds)} if len(seeds) > 1 else {})
+
+
+def _families(seeds, effects):
+    """Gains of 20 problems and more survive; those of 10 and more are significant alone only."""
+    rows = []
+    for seed, times in _views(seeds).items():
+        for subject, column in (("number_theory", 1), ("others", 2)):
+            n = N * times * (1 if subject == "number_theory" else 6)
+            for edit in effects:
+                if edit != "base":
+                    gain = effects[edit][column]
+                    p = 0.0004 if abs(gain) >= 10 else 0.3
+                    p_max = 0.011 if abs(gain) >= 24 else 0.19 if p < 0.05 else 0.97
+                    share = gain / N
+                    rows.append(
+                        [seed, subject, edit, effects[edit][0], n, share, gain / 9, p, p_max]
+                    )
+    return rows
+
+
+def _noninferiority(seeds, effects):
+    rows = []
+    for seed, times in _views(seeds).items():
+        for edit in effects:
+            for subject, members in _groups().items():
+                if edit == "base":
+                    continue
+                n = N * len(members) * times
+                shift = effects[edit][1 if subject == "number_theory" else 2] / N
+                low, high = shift - 0.04, shift + 0.04
+                verdict = "not inferior" if low > -0.05 else "degraded" if high < 0 else "undecided"
+                rows.append(
+                    [seed, edit, effects[edit][0], subject, n, shift, low, high, low, high, 0.05]
+                    + [verdict, 0.071 if subject == "algebra" else 0.064, 0.2]
+                    + [0.3 if len(members) == 1 else ""]
+                )
+    return rows
+
+
+def _optimism(seeds):
+    rows = []
+    for seed, times in _views(seeds).items():
+        n, chosen, best = N * times, 114 * times, 117 * times
+        rows.append(
+            [seed, "sp", n, "1.0", chosen, chosen / n, "1.5", best, best / n, (best - chosen) / n]
+            + [0.0, 0.04, 7 * n, 3 * times]
+        )
+    return rows
+
+
+def _noise(seeds):
+    rows = []
+    for seed in seeds:
+        for edit in ("base", "sp"):
+            rows.append([seed, edit, 32, 7 * N, 11, 2, 0.4, 841 / 2100, 1 / 2100])
+    return rows
+
+
 def _alphas(seeds, effects):
     rows = []
     for seed in seeds:
@@ -320,6 +406,24 @@ def _energy(seeds, effects):
                     + [1.0, 1.0, 0.0, 0.0 if projected else ""]
                     + [0.5 if projected else 0.981, 0.7 if projected else 0.99]
                     + [0.71 if projected else 0.23, 0.53 if projected else ""]
+                )
+    return rows
+
+
+def _interference(seeds):
+    """Of the two vectors in each selection: whole in `sp`, whole and trimmed in `all`."""
+    rows = []
+    for seed in seeds:
+        for selection, density, cosine, conflict in (
+            ("sp", 1.0, 0.125, 0.45),
+            ("all", 1.0, 0.0625, 0.48),
+            ("all", MERGED["ties"], 0.25, 0.36),
+        ):
+            for layer in (*LAYERS["full" if selection == "all" else "sp"].split(","), "all"):
+                shift = 0 if layer == "all" else int(layer) / 1000
+                rows.append(
+                    [seed, "cp", "v2", selection, layer, density, cosine + shift, density**2]
+                    + [conflict - shift, 21.5, 14.25]
                 )
     return rows
 

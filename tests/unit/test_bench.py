@@ -86,6 +86,20 @@ def test_an_edit_of_another_vector_or_weight_is_not_in_the_bench(tmp_path):
     assert bench(report).rivals == ()
 
 
+def test_alphas_of_a_search_are_no_selection_of_layers(tmp_path):
+    report = make(tmp_path)
+    report.source("study").document["edits"]["norm"]["search"] = "nt"
+    assert bench(report).rivals == ()
+
+
+def test_each_draw_of_another_selector_than_random_layers_is_a_rival(tmp_path):
+    report = make(tmp_path)
+    report.source("study").document["selections"]["random"]["by"] = "permuted_specificity"
+    found = bench(report)
+    draws = [f"random-{draw}" for draw in range(1, 6)]
+    assert found.twins == () and {edit.name for edit in found.rivals} == {"norm", *draws}
+
+
 def test_a_selector_is_ranked_among_the_random_draws(tmp_path):
     report = make(tmp_path)
     found = bench(report)

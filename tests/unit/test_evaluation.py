@@ -138,32 +138,6 @@ def test_answers_and_their_lengths_are_those_of_a_plain_generation(tiny, split, 
     assert truncated == {0, 1} and len(lengths) > 2
 
 
-@pytest.mark.parametrize("at_the_cap", [False, True])
-def test_what_follows_the_stop_sequence_counts_neither_as_text_nor_as_length(
-    tiny, evaluator, monkeypatch, at_the_cap
-):
-    """The batch goes on until all of its rows are done; a row must not depend on that."""
-
-    def tokens(text: str) -> list[int]:
-        return tiny.tokenizer(text, add_special_tokens=False)["input_ids"]
-
-    start, stop = " \\boxed{1}\n\n", "Problem:"
-    if at_the_cap:
-        start = "7" * (CAP - len(tokens(start + stop))) + start
-    counted = tokens(start + stop)
-    assert len(counted) == CAP if at_the_cap else len(counted) < CAP
-
-    def generate(input_ids, max_length, **_):
-        new = (counted + tokens("\nWhat is 3 + 4?"))[: max_length - input_ids.shape[1]]
-        return torch.cat([input_ids, torch.tensor(new).expand(len(input_ids), -1)], dim=1)
-
-    monkeypatch.setattr(evaluator.model, "generate", generate)
-    for rows in evaluator.run()[1].values():
-        for row in rows:
-            assert row["completion"] == start
-            assert (row["n_tokens"], row["truncated"]) == (len(counted), 0)
-
-
 def test_accuracies_are_the_means_of_the_samples(base_run):
     results, samples = base_run
     for subject, rows in samples.items():

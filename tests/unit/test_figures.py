@@ -105,7 +105,7 @@ def test_further_projections_differ_by_their_markers(tmp_path):
 
 @pytest.mark.parametrize("name", ["figure6", "figure7", "figure9"])
 def test_a_figure_without_data_is_a_small_drawing_that_says_so(tmp_path, name):
-    report = make(tmp_path / "a", swept=False)
+    report = make(tmp_path / "a", read_again=False)
     drawn = FIGURES[name](report)
     assert ElementTree.fromstring(drawn.encode()).tag.endswith("svg")
     whole = FIGURES[name](make(tmp_path / "b"))

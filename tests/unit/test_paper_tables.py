@@ -37,7 +37,7 @@ def width(line):
     return sum(int(span[1]) if span else 1 for span in spans)
 
 
-@pytest.mark.parametrize("options", [{}, {"seeds": (1, 2)}, {"swept": False}])
+@pytest.mark.parametrize("options", [{}, {"seeds": (1, 2)}, {"read_again": False}])
 def test_every_latex_row_has_the_columns_that_the_table_declares(tmp_path, options):
     files = table_files(make(tmp_path, **options), TEMPLATE)
     assert sorted(files) == sorted(f"{name}.{kind}" for name in TABLES for kind in ("tsv", "tex"))
@@ -172,7 +172,7 @@ def test_table5_ranks_every_edit_at_every_alpha_that_was_tried(report):
 
 
 def test_table5_without_a_sweep_ranks_the_chosen_alphas(tmp_path):
-    report = make(tmp_path, swept=False)
+    report = make(tmp_path, read_again=False)
     assert len(candidates(report)) == 11
     assert candidates(report)[0].edit.name == "full"
 
@@ -200,7 +200,7 @@ def test_layers_of_equal_depth_share_a_row(report):
 
 
 def test_what_a_study_does_not_have_is_left_out_and_its_files_hold_the_header(tmp_path):
-    report = make(tmp_path, swept=False)
+    report = make(tmp_path, read_again=False)
     assert set(report.left_out) == {"table4", "figure6", "figure7", "figure9"}
     files = table_files(report, TEMPLATE)
     assert files["table4.tsv"].startswith("alpha\t") and files["table4.tsv"].count("\n") == 1
@@ -227,5 +227,5 @@ def test_a_file_with_its_header_alone_is_as_good_as_none(tmp_path):
 
 def test_few_edits_make_all_six_tables_too(tmp_path):
     effects = {name: EFFECTS[name] for name in ("base", "sp")}
-    files = table_files(make(tmp_path, effects=effects, swept=False), TEMPLATE)
+    files = table_files(make(tmp_path, effects=effects, read_again=False), TEMPLATE)
     assert files["table5.tsv"].count("\n") == 11

@@ -233,6 +233,34 @@ def test_activation_magnitude_is_the_total_activation_of_a_token_on_the_target()
     assert layers == [1]
 
 
+SCORING = {"epsilon": 0.5, "unit": "raw", "smoothing_quantile": 0.5, "threshold": 1.0}
+
+
+def test_sp_of_permuted_subjects_is_sp_of_one_relabelling_that_serves_all_layers():
+    generator = np.random.default_rng(1)
+    subjects = [0, 0, 1, 2, 2]
+    values = [generator.integers(0, 9, size=(5, 4)).astype(float) for _ in range(3)]
+    layers = [sums_of(value.tolist(), subjects) for value in values]
+    # What SP can be by hand, in each of the 30 relabellings that keep the subjects' sizes.
+    possible = set()
+    for labels in set(itertools.permutations(subjects)):
+        labels = np.array(labels)
+        sps = []
+        for value in values:
+            target, *others = ((value[labels == s] / 4).mean(axis=0) for s in range(3))
+            sps.append(max(target / (np.mean(others, axis=0) + 0.5)))
+        possible.add(tuple(np.round(sps, 9)))
+    common = {"sums": layers, "target": 0, "n_subjects": 3, "scoring": SCORING, "top": 1}
+    drawn = [
+        tuple(np.round(select_and_score("permuted_specificity", 3, draw=d, seed=1, **common)[1], 9))
+        for d in (1, 2, 3, 4, 5, 6)
+    ]
+    assert set(drawn) <= possible and len(set(drawn)) > 1
+    again = select_and_score("permuted_specificity", 3, draw=2, seed=1, **common)
+    assert tuple(np.round(again[1], 9)) == drawn[1]
+    assert again[0] == [int(np.argmax(drawn[1]))]
+
+
 def test_task_vector_norm_is_that_of_all_modules_of_a_layer():
     vector = vector_of(2, 5, 3)
     layers, scores = select_and_score("task_vector_norm", 3, vector=vector, like=[0, 1])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
@@ -11,12 +11,10 @@ from stethoscope.statistics import (
     benjamini_hochberg,
     holm,
     mcnemar_exact,
-    mcnemar_midp,
     minimum_detectable_effect,
     newcombe_interval,
-    paired_bootstrap,
+    non_inferiority,
     paired_difference,
-    stratified_paired_bootstrap,
     two_proportion_z,
     wilson_interval,
 )
@@ -87,19 +85,6 @@ def test_exact_mcnemar_equals_statsmodels_and_the_binomial_test(b, c):
     assert mcnemar_exact(b, c) == pytest.approx(by_scipy, rel=1e-12, abs=1e-15)
 
 
-@pytest.mark.parametrize(("b", "c"), DISCORDANT)
-def test_midp_is_the_exact_p_less_the_probability_of_the_observed_count(b, c):
-    law = stats.binom(b + c, 0.5)
-    expected = 2 * law.cdf(min(b, c)) - law.pmf(min(b, c))
-    assert mcnemar_midp(b, c) == pytest.approx(expected, rel=1e-12, abs=1e-15)
-
-
-def test_midp_of_two_against_twelve_by_hand():
-    # 2 (1 + 14 + 91/2) / 2^14
-    assert mcnemar_midp(12, 2) == pytest.approx(121 / 16384, rel=1e-12)
-    assert mcnemar_exact(12, 2) == pytest.approx(212 / 16384, rel=1e-12)
-
-
 @pytest.mark.parametrize(("k", "n"), [(0, 9), (9, 9), (3, 10), (160, 540)])
 def test_wilson_interval_equals_statsmodels(k, n):
     expected = proportion_confint(k, n, method="wilson")
@@ -156,12 +141,6 @@ def test_paired_difference_of_a_known_table():
     assert (d.z, d.p_z) == two_proportion_z(45, 80, 52, 80, pooled=False)
 
 
-def test_paired_standard_error_is_that_of_the_mean_of_differences():
-    reference, edit = answers(both=40, b=12, c=5, neither=23)
-    d = paired_difference(reference, edit)
-    assert d.se == pytest.approx(stats.sem(edit - reference, ddof=0), rel=1e-12)
-
-
 def test_paired_difference_of_an_edit_with_itself_is_nothing():
     reference, _ = answers(both=40, b=12, c=5, neither=23)
     d = paired_difference(reference, reference)
@@ -175,67 +154,6 @@ def test_paired_difference_of_an_edit_with_itself_is_nothing():
 def test_paired_difference_refuses_what_is_not_paired_answers(reference, edit):
     with pytest.raises(ValueError, match="answers"):
         paired_difference(np.array(reference), np.array(edit))
-
-
-# --- bootstrap -------------------------------------------------------------------------------
-
-
-def test_bootstrap_interval_is_near_the_normal_one_on_many_problems():
-    reference, edit = answers(both=900, b=300, c=200, neither=600)
-    d = paired_difference(reference, edit)
-    low, high = paired_bootstrap(reference, edit, draws=4000, seed=1)
-    assert low == pytest.approx(d.difference - 1.96 * d.se, abs=0.1 * d.se)
-    assert high == pytest.approx(d.difference + 1.96 * d.se, abs=0.1 * d.se)
-
-
-def test_bootstrap_interval_covers_the_true_difference_about_95_times_in_100():
-    generator = np.random.default_rng(20)
-    covered = 0
-    for _ in range(200):
-        kind = generator.choice(4, size=120, p=[0.4, 0.2, 0.1, 0.3])
-        reference, edit = np.isin(kind, (0, 2)), np.isin(kind, (0, 1))
-        low, high = paired_bootstrap(reference, edit, draws=400, seed=3)
-        covered += low <= 0.1 <= high
-    assert 180 <= covered <= 198
-
-
-def test_bootstrap_depends_on_its_seed_alone():
-    reference, edit = answers(both=40, b=12, c=5, neither=23)
-    first = paired_bootstrap(reference, edit, draws=300, seed=1)
-    assert paired_bootstrap(reference, edit, draws=300, seed=1) == first
-    assert paired_bootstrap(reference, edit, draws=300, seed=2) != first
-
-
-def test_bootstrap_gives_every_edit_the_same_resamples():
-    # The resampled problems are those of one index stream, so that an edit which gains on
-    # exactly the problems where another loses has the mirrored interval.
-    reference = np.zeros(60, dtype=int)
-    edit = np.arange(60) % 3 == 0
-    low, high = paired_bootstrap(reference, edit, draws=300, seed=5)
-    assert paired_bootstrap(edit, reference, draws=300, seed=5) == pytest.approx((-high, -low))
-
-
-def test_stratified_bootstrap_keeps_the_size_of_each_subject():
-    # One subject gains on all its problems, the other on none: resampling within subjects
-    # cannot vary, resampling over everything would.
-    reference = {"algebra": np.zeros(30, int), "geometry": np.zeros(10, int)}
-    edit = {"algebra": np.zeros(30, int), "geometry": np.ones(10, int)}
-    assert stratified_paired_bootstrap(reference, edit, draws=200, seed=1) == (0.25, 0.25)
-    low, high = paired_bootstrap(
-        np.concatenate([*reference.values()]), np.concatenate([*edit.values()]), 200, 1
-    )
-    assert low < 0.25 < high
-
-
-def test_stratified_bootstrap_does_not_depend_on_the_order_of_subjects():
-    first, second = answers(20, 9, 4, 20), answers(15, 3, 8, 9)
-    forward = stratified_paired_bootstrap(
-        {"a": first[0], "b": second[0]}, {"a": first[1], "b": second[1]}, 300, 1
-    )
-    backward = stratified_paired_bootstrap(
-        {"b": second[0], "a": first[0]}, {"b": second[1], "a": first[1]}, 300, 1
-    )
-    assert forward == backward
 
 
 # --- many tests ------------------------------------------------------------------------------
@@ -282,5 +200,82 @@ def test_minimum_detectable_effect_is_found_about_80_times_in_100():
     generator = np.random.default_rng(8)
     m = generator.binomial(n, psi, size=1000)
     b = generator.binomial(m, 0.5 * (1 + effect / psi))
-    found = np.mean([mcnemar_midp(x, y - x) < 0.05 for x, y in zip(b, m, strict=True)])
+    found = np.mean([mcnemar_exact(x, y - x) < 0.05 for x, y in zip(b, m, strict=True)])
     assert 0.76 <= found <= 0.84
+
+
+@pytest.mark.parametrize(("n", "discordance"), [(540, 0.2), (300, 0.07), (2100, 0.5)])
+def test_minimum_detectable_effect_is_where_the_power_of_the_normal_test_is_80_percent(
+    n, discordance
+):
+    def lacking(effect):
+        return stats.norm.cdf(effect / np.sqrt(discordance / n) - stats.norm.isf(0.025)) - 0.8
+
+    expected = optimize.brentq(lacking, 0, 1, xtol=1e-14, rtol=1e-14)
+    assert minimum_detectable_effect(n, discordance) == pytest.approx(expected, abs=1e-10)
+
+
+# --- not degraded ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (-0.02, 0.03, "not inferior"),
+        (-0.05, 0.03, "undecided"),  # the margin itself is not excluded
+        (-0.09, 0.0, "undecided"),
+        (-0.09, -0.01, "degraded"),
+        (-0.03, -0.01, "degraded within margin"),
+        (0.01, 0.05, "not inferior"),
+    ],
+)
+def test_a_loss_is_excluded_by_an_interval_and_never_by_a_large_p(low, high, verdict):
+    assert non_inferiority(low, high, margin=0.05) == verdict
+
+
+def test_a_margin_of_nothing_and_an_interval_upside_down_are_refused():
+    for low, high, margin in ((-0.1, 0.1, 0), (0.1, -0.1, 0.05)):
+        with pytest.raises(ValueError, match="needs margin > 0, low <= high"):
+            non_inferiority(low, high, margin)
+
+
+# --- simulated data of which the truth is known ----------------------
+
+
+def simulated(generator, n, b, c, times):
+    """Counts (both, b, c, neither) of `times` experiments with these chances of b and c."""
+    return generator.multinomial(n, [0.5 * (1 - b - c), b, c, 0.5 * (1 - b - c)], size=times)
+
+
+def test_on_equal_edits_mcnemar_and_the_paired_interval_are_wrong_about_once_in_20():
+    counts = simulated(np.random.default_rng(31), n=300, b=0.1, c=0.1, times=4000)
+    rejected = np.mean([mcnemar_exact(b, c) <= 0.05 for _, b, c, _ in counts])
+    assert 0.025 <= rejected <= 0.055  # exact, so at most the level, but for chance
+    intervals = np.array([newcombe_interval(*row) for row in counts])
+    missed = np.mean((intervals[:, 0] > 0) | (intervals[:, 1] < 0))
+    assert 0.035 <= missed <= 0.06
+
+
+def test_on_seven_equal_subjects_holm_is_wrong_about_once_in_20_and_uncorrected_much_more():
+    counts = simulated(np.random.default_rng(32), n=300, b=0.1, c=0.1, times=7 * 2000)
+    p = np.array([mcnemar_exact(b, c) for _, b, c, _ in counts]).reshape(-1, 7)
+    assert np.mean((p <= 0.05).any(axis=1)) > 0.2
+    wrong = np.mean([(holm(row) <= 0.05).any() for row in p])
+    assert 0.01 <= wrong <= 0.06
+    # With no true effect at all, a false discovery is a family-wise error.
+    assert np.mean([(benjamini_hochberg(row) <= 0.05).any() for row in p]) <= 0.06
+
+
+def test_an_edit_that_loses_exactly_the_margin_is_called_not_inferior_once_in_40():
+    counts = simulated(np.random.default_rng(33), n=300, b=0.05, c=0.10, times=6000)
+    found = [non_inferiority(*newcombe_interval(*row), margin=0.05) for row in counts]
+    not_inferior = np.mean([v in ("not inferior", "degraded within margin") for v in found])
+    assert 0.015 <= not_inferior <= 0.033
+
+
+def test_pooled_and_lmeval_z_reject_equal_proportions_of_different_problems_once_in_20():
+    generator = np.random.default_rng(34)
+    for pooled in (True, False):
+        pairs = generator.binomial(300, 0.4, size=(4000, 2))
+        p = [two_proportion_z(a, 300, b, 300, pooled)[1] for a, b in pairs]
+        assert 0.04 <= np.mean(np.array(p) <= 0.05) <= 0.06

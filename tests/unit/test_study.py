@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from stethoscope import study as studies
+from stethoscope.merging import METHODS
 from stethoscope.selection import SCORES, SELECTORS
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -53,6 +54,9 @@ def test_the_studies_of_this_repository_are_in_order(name):
 def test_the_full_study_is_the_demo_with_more_selections_and_edits():
     demo, full = (checked(studies.load_yaml(CONFIG / f"{name}.yaml")) for name in ("demo", "full"))
     del full["specificity"]["controls"], demo["specificity"]["controls"]
+    del full["evaluation"]["noise_floor"]
+    for edit in full["edits"].values():
+        edit["sweep"] = False
     for section in ("seeds", "model", "data", "subjects", "specificity", "evaluation"):
         assert full[section] == demo[section]
     for section, names in (("saes", ["narrow"]), ("vectors", ["v2"]), ("edits", demo["edits"])):
@@ -169,7 +173,7 @@ def test_a_given_value_beats_the_default(config):
         # references to what no section defines
         ("study.target", "number_teory", ["study.target: 'number_teory'", "'number_theory'?"]),
         ("edits.sp.selection", "spp", ["edits.sp.selection: 'spp' is not defined", "'sp'?"]),
-        ("edits.sp.vectors", {"v3": 1}, ["edits.sp.vectors: 'v3' is not defined", "allowed: v2"]),
+        ("edits.sp.vectors", {"v3": 1}, ["sp.vectors: 'v3' is not defined", "allowed: cp, v2"]),
         ("selections.sp.sae", "wide", ["selections.sp.sae: 'wide' is not", "allowed: narrow"]),
         ("edits.projected.projection.sae", "wide", ["edits.projected.projection.sae: 'wide'"]),
         ("selections.random.like", "x", ["selections.random.like: 'x'", "allowed: all, "]),
@@ -199,6 +203,9 @@ def test_a_given_value_beats_the_default(config):
         ("selections.n_features.lowest", True, ["n_features.lowest: goes with top or like"]),
         ("selections.norm.top", 1, ["selections.norm: needs exactly one of at_least, top, like"]),
         ("selections.off_principal.rank", ..., ["selections.off_principal: 'rank' is missing"]),
+        ("selections.gain.vector", "v9", ["selections.gain.vector: 'v9' is not defined"]),
+        ("selections.gain.subject", ..., ["selections.gain: 'subject' is missing"]),
+        ("selections.sp_permuted.draws", ..., ["selections.sp_permuted: 'draws' is missing"]),
         ("edits.projected.projection", ..., ["edits.projected.projection: is missing"]),
         ("edits.raw_matched.projection", ..., ["is missing (transform: raw_matched needs it)"]),
         ("edits.raw_matched.projection.match_norm", True, ["raw_matched.projection.match_norm:"]),
@@ -207,13 +214,46 @@ def test_a_given_value_beats_the_default(config):
         ("edits.projected.projection.draws", 2, ["draws: basis sae has nothing to draw"]),
         ("edits.complement.projection.reading", "unnormalized", ["it has no complement"]),
         ("edits.random_basis.selection", "random", ["draws: its selection 'random' has draws"]),
+        ("edits.ties.merging", ..., ["edits.ties.merging: is missing (transform: ties needs it)"]),
+        ("edits.ties.merging", {}, ["merging.density: is missing (transform: ties needs it)"]),
+        ("edits.ties.merging.drop", 0.5, ["edits.ties.merging.drop: transform ties has no drop"]),
+        ("edits.ties.merging.draws", 2, ["merging.draws: transform ties has no draws"]),
+        ("edits.ties.merging.density", 0, ["merging.density: 0 is less than or equal to the"]),
+        ("edits.dare.merging.drop", 1, ["merging.drop: 1 is greater than or equal to the max"]),
+        ("edits.dare.merging.seed", ..., ["merging.seed: is missing (transform: dare needs it)"]),
+        ("edits.dare.merging.density", 0.1, ["merging.density: transform dare has no density"]),
+        ("edits.dare.selection", "random", ["dare.merging.draws: its selection 'random' has"]),
+        ("edits.dare.transform", "Dare", ["'Dare' is not allowed (did you mean 'dare'?"]),
+        ("edits.projected.merging", {"density": 1}, ["merging: transform project has no merging"]),
+        ("edits.full.merging", {"density": 1}, ["full.merging: transform raw has no merging"]),
+        ("edits.stitch.projection", {"rank": 1}, ["transform localize_and_stitch has no proj"]),
         ("edits.sp.evaluate", False, ["edits.sp.evaluate: an edit with the role ours is"]),
         ("edits.sp.published", ["SP4 15L"], ["'SP4 15L' is not allowed (did you mean 'SP4 14L'?"]),
         ("edits.full.published", ["SP4 14L"], ["'SP4 14L' is what edits.full is held against"]),
         ("statistics.references", ["oracle"], ["statistics.references: 'oracle' is not defined"]),
+        ("edits.oracle.sweep", True, ["edits.oracle.sweep: an edit that answers no problems"]),
+        ("edits.sp.sweep", "yes", ["edits.sp.sweep: 'yes' is not true or false"]),
+        ("evaluation.noise_floor.edits", ["x"], ["noise_floor.edits: 'x' is not", "allowed: base"]),
+        ("evaluation.noise_floor.edits", ["oracle"], ["noise_floor.edits: 'oracle' is not"]),
+        ("evaluation.noise_floor.batch_size", 64, ["64 is evaluation.batch_size itself"]),
+        ("statistics.margin", 0, ["statistics.margin: 0 is less than or equal to", "of 0"]),
+        ("statistics.sign_flip.flips", 0, ["statistics.sign_flip.flips: 0 is less than"]),
         ("edits.base", {"label": "", "role": "other", "vectors": {"v2": 1}, "selection": "all",
                         "alphas": [1]}, ["edits.base: 'base' is the empty edit"]),
         ("edits.sp.role", "other", ["edits: none has the role 'ours'"]),
+        ("searches.nt.vector", "v9", ["searches.nt.vector: 'v9' is not defined"]),
+        ("searches.nt.bounds", [0, 1, 2], ["searches.nt.bounds: [0, 1, 2] is too long"]),
+        ("searches.nt.bounds", [1, 0], ["searches.nt.start: 0.5 is not between the bounds 1 and"]),
+        ("searches.nt.start", 3, ["searches.nt.start: 3 is not between the bounds 0 and 2"]),
+        ("searches.nt.problems", 13, ["searches.nt.problems: 13 of 12 validation problems"]),
+        ("searches.nt.spread", 8, ["searches.nt.evaluations: 8 are fewer than best + spread"]),
+        ("searches.nt.fitness", "loss", ["'loss' is not allowed (allowed: perplexity)"]),
+        ("edits.cma.search", "cp", ["edits.cma.search: 'cp' is not defined", "allowed: nt"]),
+        ("edits.cma.vectors", {"v2": 0.5}, ["edits.cma.vectors: expected v2: 1.0, as its search"]),
+        ("edits.cma.selection", "sp", ["edits.cma.selection: expected one by: all"]),
+        ("edits.cma.alphas", [0.5, 1.0], ["edits.cma: a search's alphas are taken as they are"]),
+        ("edits.cma.choose_alpha_on", ["algebra"], ["choose_alpha_on: lacks number_theory"]),
+        ("edits.sp.choose_alpha_on", ["x"], ["edits.sp.choose_alpha_on.0: 'x' is not allowed"]),
         # assumptions
         ("specificity.epsilon", {"value": 1, "assumed": True}, ["specificity.epsilon: an assumed"]),
         ("specificity.epsilon", {"value": 1, "assumed": True, "reason": " "}, ["epsilon.reason"]),
@@ -231,6 +271,7 @@ def test_a_mistake_is_one_line_that_names_the_key_and_what_is_allowed(
 
 def test_subjects_outside_the_study_are_named_where_they_are_used(config):
     config["subjects"] = ["number_theory", "algebra"]
+    del config["vectors"]["cp"]
     put(config, "selections.sp.subject", "geometry")
     expected = "selections.sp.subject: 'geometry' is not defined (allowed: algebra, number_theory)"
     assert complaint(config) == expected
@@ -301,10 +342,62 @@ def test_a_drawn_projection_stands_for_one_edit_a_draw_on_the_same_layers(config
     assert studies.family_of(study, "random_basis-2") == "random_basis"
 
 
+def test_a_searched_edit_stands_for_each_configuration_that_its_search_keeps(config):
+    study = checked(put(config, "searches.nt.spread", 2))
+    assert studies.edit_names(study, "cma") == ["cma-1", "cma-2", "cma-3"]
+    assert studies.selection_of(study, "cma-3") == "all"
+    assert studies.searched(study) == {"cma": "nt"}
+    assert studies.searched(checked(put(config, "edits.cma.evaluate", False))) == {}
+
+
+def test_a_study_without_searches_is_a_study(config):
+    del config["searches"], config["edits"]["cma"]
+    assert checked(config)["searches"] == {}
+    assert studies.searched(checked(config)) == {}
+
+
+def test_alpha_is_chosen_on_the_edits_own_subjects_or_on_the_studys(config):
+    study = checked(config)
+    assert studies.choosing_subjects(study, "sp") == ["number_theory"]
+    assert studies.choosing_subjects(study, "base") == ["number_theory"]
+    assert studies.choosing_subjects(study, "cma") == ["number_theory", "algebra"]
+
+
+def test_each_way_to_merge_is_in_the_schema_and_in_the_library(config):
+    edits = SCHEMA["properties"]["edits"]["additionalProperties"]["properties"]
+    assert {"raw", *studies.SETTINGS_OF} == set(edits["transform"]["enum"])
+    assert list(studies.MERGING_NEEDS) == [
+        name for name, key in studies.SETTINGS_OF.items() if key == "merging"
+    ]
+    assert set(studies.MERGING_NEEDS) == set(METHODS)
+
+
+def test_what_dare_drops_is_drawn_on_the_same_layers(config):
+    study = checked(config)
+    assert studies.edit_names(study, "dare") == ["dare-1", "dare-2"]
+    assert studies.selection_of(study, "dare-2") == "sp"
+
+
+def test_a_pair_of_vectors_is_measured_where_it_is_merged_whole_and_trimmed(config):
+    assert studies.merged_pairs(checked(config)) == [
+        ("cp", "v2", "all", 1.0),
+        ("cp", "v2", "all", 0.2),
+        ("cp", "v2", "sp", 1.0),
+        ("cp", "v2", "sp", 0.1),
+    ]
+    put(config, "edits.dual.selection", "random")
+    assert ("cp", "v2", "random-2", 1.0) in studies.merged_pairs(checked(config))
+    put(config, "vectors.third", config["vectors"]["cp"])
+    put(config, "edits.dual.vectors", {"v2": 1, "third": 1, "cp": 1})
+    found = [pair[:2] for pair in studies.merged_pairs(checked(config)) if pair[2] == "random-1"]
+    assert found == [("cp", "third"), ("cp", "v2"), ("third", "v2")]
+
+
 def test_edits_that_are_not_evaluated_are_edits_all_the_same(config):
     study = checked(config)
     assert set(studies.families(study)) - set(studies.evaluated(study)) == {
-        "random_basis", "oracle", "frequent", "random_features", "raw_matched",
+        "random_basis", "oracle", "frequent", "random_features", "raw_matched", "gain",
+        "dual", "dare", "stitch",
     }  # fmt: skip
 
 
@@ -319,13 +412,29 @@ def test_an_edit_may_be_held_against_every_configuration_that_the_paper_names():
     assert set(edits["published"]["items"]["enum"]) == named
 
 
-def test_what_an_edit_is_called_and_held_against_does_not_make_it(config):
-    before = studies.making(checked(config), "sp")
-    edit = config["edits"]["sp"]
-    edit |= {"label": "Another name", "published": ["MID 10L"], "alphas": [0.1]}
-    assert studies.making(checked(config), "sp") == before
-    edit["vectors"] = {"v2": 2.0}
-    assert studies.making(checked(config), "sp") != before
+def test_what_an_edit_answers_and_is_called_makes_no_other_edit(config):
+    before = studies.recipe(checked(config), "sp")
+    assert set(before) == {"vectors", "selection", "transform"}
+    changes = {"label": "Other", "published": ["MID 10L"], "sweep": True, "alphas": [0.25, 1.0]}
+    for key, value in changes.items():
+        put(config, f"edits.sp.{key}", value)
+    assert studies.recipe(checked(config), "sp") == before
+    assert studies.swept(checked(config)) == ["full", "sp"]
+    put(config, "edits.sp.vectors", {"v2": 0.5})
+    assert studies.recipe(checked(config), "sp") != before
+    assert studies.recipe(checked(config), "base") == {"vectors": {}, "transform": "raw"}
+
+
+def test_every_split_but_validation_asks_all_test_problems_and_noise_has_its_own_batch(config):
+    study = checked(config)
+    for split in ("test", "sweep", "noise"):
+        assert studies.problems_of(split) == "test"
+        assert studies.subjects_asked(study, "sp", split) == config["subjects"]
+    assert studies.problems_of("validation") == "validation"
+    assert studies.subjects_asked(study, "sp", "validation") == ["number_theory"]
+    sizes = {split: studies.generation(study, split) for split in ("test", "sweep", "noise")}
+    assert sizes["test"] == sizes["sweep"] == {"batch_size": 64, "max_gen_toks": 48}
+    assert sizes["noise"] == {"batch_size": 32, "max_gen_toks": 48}
 
 
 def test_alphas_are_numbers_and_the_base_has_the_one_value_zero(config):

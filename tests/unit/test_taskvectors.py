@@ -15,6 +15,7 @@ from safetensors.torch import save_file as save_torch
 from stethoscope.models import LORA_MODULES, load_model
 from stethoscope.provenance import MANIFEST, folder_digest
 from stethoscope.taskvectors import (
+    Dense,
     LowRank,
     TaskVector,
     check_fits,
@@ -166,6 +167,38 @@ def test_the_same_vector_is_the_same_bytes_in_every_process(tmp_path):
 def test_something_else_is_not_taken_for_a_task_vector(adapter):
     with pytest.raises(ValueError, match="adapter_model.safetensors: not a task vector"):
         TaskVector.load(adapter / WEIGHTS)
+
+
+def test_a_dense_difference_comes_back_bit_by_bit_beside_a_factored_one(tmp_path):
+    generator = np.random.default_rng(0)
+    a, b, values = (generator.normal(size=s).astype(np.float32) for s in ((2, 5), (3, 2), (3, 5)))
+    vector = TaskVector({"layers.1.x": Dense(values), "layers.0.x": LowRank(a, b, 0.5)}, "base")
+    vector.save(tmp_path / "v.safetensors")
+    again = TaskVector.load(tmp_path / "v.safetensors")
+    assert again.base == "base" and list(again.modules) == ["layers.0.x", "layers.1.x"]
+    assert again.modules["layers.1.x"].values.tobytes() == values.tobytes()
+    np.testing.assert_array_equal(again.modules["layers.0.x"].dense(), np.float32(0.5) * (b @ a))
+    assert {delta.shape for delta in again.modules.values()} == {(3, 5)}
+    assert list(again.in_layers([1]).modules) == ["layers.1.x"]
+    by_hand = np.sum(values.astype(np.float64) ** 2) + np.sum((0.5 * (b @ a)) ** 2)
+    assert again.energy() == pytest.approx(by_hand, rel=1e-6)
+    halved = again.modules["layers.1.x"].scaled(-0.5)
+    np.testing.assert_array_equal(halved.dense(), np.float32(-0.5) * values)
+
+
+@pytest.mark.parametrize(
+    "keys, said",
+    [
+        (["layers.0.x.dense", "layers.0.x.scale"], "'layers.0.x' has dense, scale: expected"),
+        (["layers.0.x.lora_A", "layers.0.x.lora_B"], "'layers.0.x' has lora_A, lora_B: expected"),
+        (["layers.0.x.weight"], "'layers.0.x' has weight: expected lora_A, lora_B and scale, or"),
+    ],
+)
+def test_a_task_vector_file_with_an_unknown_key_is_refused(tmp_path, keys, said):
+    tensors = {key: np.ones((2, 2), np.float32) for key in keys}
+    save_file(tensors, tmp_path / "v.safetensors", metadata={"task_vector": '{"base": "b"}'})
+    with pytest.raises(ValueError, match=said):
+        TaskVector.load(tmp_path / "v.safetensors")
 
 
 def test_an_adapter_of_another_base_is_refused(tiny, copy):

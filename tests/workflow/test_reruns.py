@@ -26,24 +26,41 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
 @pytest.mark.parametrize(
     ("module", "users"),
     [
-        ("training", {"grow_model", "train_adapter"}),
+        ("training", {"grow_model", "train_adapter", "measure_gains", "search_alphas"}),
+        ("likelihood", {"measure_gains", "search_alphas"}),
+        ("correlations", {"correlate_search"}),
         (
             "specificity",
             {"train_saes", "sum_activations", "sum_control_activations"}
-            | {"score_specificity", "examine_specificity", "select_layers", "build_edit"},
+            | {"score_specificity", "examine_specificity", "select_layers", "build_edits"},
         ),
         ("controls", {"sum_control_activations"}),
         ("stability", {"examine_specificity"}),
         ("bench", {"summarize_selections"}),
+        ("merging", {"build_edits", "measure_interference"}),
+        ("merging_table", {"render_report"}),
         ("audit", {"retest_published", "check_published"}),
         ("checks_of_layers", {"check_published"}),
-        ("comparisons", {"choose_alpha", "compare_edits"}),
+        (
+            "comparisons",
+            {"choose_alpha", "compare_edits", "correct_comparisons"}
+            | {"compare_sweeps", "measure_noise"},
+        ),
+        ("answers", {"compare_edits", "correct_comparisons", "compare_sweeps", "measure_noise"}),
+        ("corrections", {"correct_comparisons"}),
+        ("sweeps", {"compare_sweeps", "measure_noise"}),
+        ("resampling", {"correct_comparisons", "compare_sweeps", "measure_noise"}),
         (
             "statistics",
             {"choose_alpha", "compare_edits", "draw_figures"}
+            | {"correct_comparisons", "compare_sweeps", "measure_noise"}
             | {"recompute_published", "retest_published", "check_published"},
         ),
-        ("projection", {"build_edit", "evaluate_edits", "summarize_energy", "select_layers"}),
+        (
+            "projection",
+            {"build_edits", "evaluate_edits", "summarize_energy", "select_layers"}
+            | {"measure_gains", "search_alphas"},
+        ),
     ],
 )
 def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh, module, users):
@@ -67,13 +84,16 @@ def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh,
         ("corpus", {"generate_data"}),
         ("sae_training", {"train_saes"}),
         ("selection", {"select_layers"}),
-        ("directions", {"build_edit"}),
+        ("directions", {"build_edits"}),
         ("published", {"recompute_published", "retest_published", "check_published"}),
-        ("evaluation", {"evaluate_edits"}),
+        ("gains", {"measure_gains"}),
+        ("search", {"search_alphas"}),
+        ("evaluation", {"evaluate_edits", "measure_gains", "search_alphas"}),
         ("figures", {"draw_figures"}),
         ("drawing", {"draw_figures"}),
         ("reporting", {"render_report"}),
         ("layout", {"render_report"}),
+        ("corrections", {"correct_comparisons"}),
     ],
 )
 def test_editing_a_library_module_reruns_exactly_the_rules_that_use_it(scratch, module, users):
@@ -104,6 +124,19 @@ def test_examining_sp_more_closely_scores_selects_and_edits_nothing_anew(scratch
     assert set().union(*reasons.values()) == reasons[PARAMS] | downstream
 
 
+def test_reading_the_test_problems_again_makes_no_edit_and_no_result_anew(scratch):
+    scratch.edit(
+        "config/ci.yaml",
+        "selection: sp, alphas: [1.0]}",
+        "selection: sp, alphas: [1.0], sweep: true}",
+    )
+    scratch.edit("config/ci.yaml", "edits: [base]", "edits: [base, sp]")
+    output = scratch.run_ci("-n")
+    jobs = dict(line.split() for line in output.splitlines() if len(line.split()) == 2)
+    assert jobs["evaluate_edits"] == "2"  # the sweep and the noise of sp
+    assert not {"build_edit", "choose_alpha", "compare_edits", "correct_comparisons"} & set(jobs)
+
+
 def test_another_name_for_an_edit_reruns_only_what_prints_it(scratch):
     scratch.edit("config/ci.yaml", "label: SP-selected layers", "label: Layers by SP")
     reasons = scratch.would_rerun()
@@ -121,6 +154,6 @@ def test_adding_an_edit_runs_only_that_edit_and_what_sums_up(scratch):
     )
     output = scratch.run_ci("-n")
     jobs = dict(line.split() for line in output.splitlines() if len(line.split()) == 2)
-    assert jobs["build_edit"] == "1"
+    assert jobs["build_edits"] == "1"
     assert jobs["evaluate_edits"] == "2"
     assert not {"grow_model", "train_saes", "train_adapter", "sum_activations"} & set(jobs)

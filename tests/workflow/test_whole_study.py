@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 import pandas as pd
 import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from stethoscope.provenance import folder_digests, sha256_file
 
@@ -53,7 +57,7 @@ def test_an_evaluation_has_a_result_and_the_samples_of_every_subject(finished):
     folders = list((finished.folder / "results/ci/seed-1/evaluations/test").glob("*/alpha-*"))
     assert {folder.parent.name for folder in folders} == {
         "base", "full", "sp", "random-1", "random-2", "projected", "projected_matched",
-        "complement", "norm",
+        "complement", "norm", "cma-1", "cma-2", "ties",
     }  # fmt: skip
     for folder in folders:
         results = json.loads((folder / "results.json").read_text())
@@ -76,6 +80,68 @@ def test_accuracy_is_recounted_from_the_samples(finished):
         rows = [json.loads(line) for line in lines]
         assert row.n == len(rows)
         assert row.correct == sum(sample["math_verify"] for sample in rows)
+
+
+def test_a_sweep_and_another_batch_read_the_same_test_problems_again(finished):
+    root = finished.folder / "results/ci"
+    places = {
+        path.parent.relative_to(root / "seed-1/evaluations").as_posix()
+        for split in ("sweep", "noise")
+        for path in (root / "seed-1/evaluations" / split).rglob("results.json")
+    }
+    assert places == {"sweep/full/alpha-0.5", "sweep/full/alpha-1.0", "noise/base/alpha-0.0"}
+    optimism = pd.read_csv(root / "statistics/optimism.tsv", sep="\t")
+    assert optimism["repeated"].tolist() == [12 * SUBJECTS]
+    assert optimism["answers_differ"].tolist() == [0]  # paper, section 6.2
+    sweep = pd.read_csv(root / "statistics/sweep.tsv", sep="\t")
+    accuracy = pd.read_csv(root / "statistics/accuracy.tsv", sep="\t")
+    for row in sweep[sweep["chosen"] == 1].itertuples():
+        same = accuracy[(accuracy["edit"] == row.edit) & (accuracy["subject"] == row.subject)]
+        assert (row.alpha, row.n, row.correct) == tuple(same[["alpha", "n", "correct"]].iloc[0])
+    noise = pd.read_csv(root / "statistics/noise.tsv", sep="\t")
+    assert noise[["edit", "batch_size", "n"]].iloc[0].tolist() == ["base", 32, 12 * SUBJECTS]
+
+
+def test_a_searched_edit_has_the_perplexity_that_its_search_measured(finished):
+    """The base with the adapter on it, one problem at a time, through PEFT and transformers."""
+    root = finished.folder / "results/ci"
+    found = json.loads((root / "seed-1/searches/nt/best.json").read_text())
+    candidates = pd.read_csv(root / "seed-1/searches/nt/candidates.tsv", sep="\t")
+    tokenizer = AutoTokenizer.from_pretrained(root / "seed-1/model")
+    lines = (root / "data/validation.jsonl").read_text("utf-8").splitlines()
+    problems = [row for row in map(json.loads, lines) if row["type"] == "Number Theory"][:6]
+    for number, kept in enumerate(found["kept"], start=1):
+        adapter = root / f"seed-1/edits/cma-{number}/alpha-1.0"
+        assert json.loads((adapter / "edit.json").read_text())["search"]["alphas"] == kept["alphas"]
+        row = candidates[candidates["candidate"] == kept["candidate"]].filter(like="alpha_")
+        assert row.to_numpy()[0].tolist() == kept["alphas"]
+        base = AutoModelForCausalLM.from_pretrained(root / "seed-1/model")
+        model, losses = PeftModel.from_pretrained(base, adapter).eval(), []
+        for record in problems:
+            head = tokenizer(f"Problem:\n{record['problem']}\n\nSolution:")["input_ids"]
+            tail = tokenizer(f" {record['solution']}", add_special_tokens=False)["input_ids"]
+            ids = torch.tensor([[*head, *tail, tokenizer.eos_token_id]])
+            with torch.inference_mode():
+                logs = model(ids).logits[0].log_softmax(-1)
+            losses += [-float(logs[at - 1, ids[0, at]]) for at in range(len(head), ids.shape[1])]
+        assert math.exp(sum(losses) / len(losses)) == pytest.approx(kept["perplexity"], rel=1e-5)
+
+
+def test_the_accuracy_of_a_searched_edit_is_recounted_from_its_answers(finished):
+    root = finished.folder / "results/ci"
+    table = pd.read_csv(root / "statistics/search.tsv", sep="\t")
+    assert table["edit"].tolist() == ["cma-1", "cma-2"]
+    for row in table.itertuples():
+        for split in ("validation", "test"):
+            folder = root / f"seed-1/evaluations/{split}/{row.edit}/alpha-1.0"
+            lines = (folder / "samples_number_theory.jsonl").read_text("utf-8").splitlines()
+            right = sum(json.loads(line)["math_verify"] for line in lines)
+            assert getattr(row, f"n_{split}") == len(lines) == 12
+            assert getattr(row, f"accuracy_{split}") == right / 12
+    folder = root / "seed-1/evaluations/validation/cma-1/alpha-1.0"
+    assert {path.stem for path in folder.glob("samples_*")} == {
+        "samples_number_theory", "samples_algebra",
+    }  # fmt: skip
 
 
 def test_each_printed_number_is_in_the_file_that_cells_json_names(finished):
@@ -105,7 +171,7 @@ def test_each_table_and_figure_of_the_paper_has_its_files(finished):
     } == wanted
     page = (report / "index.html").read_text("utf-8")
     for name in [*(f"table-{n}" for n in range(1, 7)), *(f"figure-{n}" for n in range(1, 10))]:
-        left_out = name in ("table-4", "figure-6", "figure-7", "figure-9")  # no sweep, no search
+        left_out = name in ("table-4", "figure-6", "figure-7")  # ours is not swept
         assert (f'id="{name}"' in page) != left_out
 
 

@@ -109,10 +109,10 @@ def test_an_edit_whose_keys_match_nothing_fails_with_one_line(scratch):
         key.replace("model.layers", "language_model.model.layers"): t for key, t in tensors.items()
     }
     save_file(renamed, vector, metadata)
-    output = scratch.run_ci("results/ci/seed-1/edits/full/alpha-1.0/manifest.json", fails=True)
+    output = scratch.run_ci("results/ci/seed-1/edits/full.json", fails=True)
     assert len(errors_in(output)) == 1
     assert "match no weight of" in errors_in(output)[0]
-    assert not (scratch.folder / "results/ci/seed-1/edits/full/alpha-1.0/manifest.json").exists()
+    assert not (scratch.folder / "results/ci/seed-1/edits/full.json").exists()
 
 
 def test_an_adapter_of_another_base_fails_with_one_line(scratch):

@@ -1,36 +1,16 @@
 """Accuracy of each edit and paired comparisons on the same test problems (paper, section 4)."""
 
-from pathlib import Path
-
 import pandas as pd
 
+from stethoscope.answers import read_answers
 from stethoscope.comparisons import accuracy, comparisons
 from stethoscope.jobs import job
-from stethoscope.provenance import read_json, read_jsonl, write_table
+from stethoscope.provenance import read_json, write_table
 
 with job(snakemake) as progress:
-    subjects, target = snakemake.params.subjects, snakemake.params.target
+    target = snakemake.params.target
     chosen = [read_json(path) for path in snakemake.input.alphas]
-    rows = []
-    for path, record in zip(snakemake.input.evaluations, chosen, strict=True):
-        for place in read_json(path)["written"]:
-            edit, alpha = place.split("/alpha-")
-            for subject in subjects:
-                for sample in read_jsonl(Path(path).parent / place / f"samples_{subject}.jsonl"):
-                    rows.append(
-                        {
-                            "seed": record["seed"],
-                            "edit": edit,
-                            "alpha": float(alpha),
-                            "subject": subject,
-                            "doc_hash": sample["doc_hash"],
-                            "correct": sample["math_verify"],
-                            "parsed": sample["parsed"],
-                            "truncated": sample["truncated"],
-                            "n_tokens": sample["n_tokens"],
-                        }
-                    )
-    samples = pd.DataFrame(rows)
+    samples = read_answers(snakemake.input.evaluations, snakemake.params.subjects)
     references = [(name, None) for name in snakemake.params.references]
     tables = {
         "accuracy": accuracy(samples, target),

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from stethoscope.data import of_subject, read_problems
+from stethoscope.editing import read_edit
 from stethoscope.evaluation import Evaluator, edited
 from stethoscope.jobs import job
 from stethoscope.models import load_model, load_tokenizer
@@ -13,7 +14,7 @@ from stethoscope.provenance import (
     write_json,
     write_jsonl,
 )
-from stethoscope.taskvectors import check_base, read_adapter
+from stethoscope.taskvectors import check_base
 
 with job(snakemake) as progress:
     settings, family = snakemake.params.settings, snakemake.wildcards.family
@@ -27,19 +28,19 @@ with job(snakemake) as progress:
         batch_size=settings["batch_size"],
         max_gen_toks=settings["max_gen_toks"],
     )
-    adapters = [Path(path).parent for path in snakemake.input.adapters]
+    source = Path(snakemake.input.edits)
+    places = list(read_json(source)["written"])
     if snakemake.input.alphas:
         chosen = read_json(snakemake.input.alphas[0])["edits"]
-        wanted = {(edit, f"alpha-{record['chosen']}") for edit, record in chosen.items()}
-        adapters = [path for path in adapters if (path.parent.name, path.name) in wanted]
+        places = [f"{edit}/alpha-{record['chosen']}" for edit, record in chosen.items()]
     target, written = Path(snakemake.output[0]), {}
-    for number, adapter in enumerate(adapters, start=1):
-        edit = read_adapter(adapter)
+    for number, place in enumerate(places, start=1):
+        adapter = source.parent / place
+        edit = read_edit(adapter)
         check_base(edit, base, adapter)
         with edited(evaluator.model, edit):
             results, samples = evaluator.run()
         results["edit"] = read_json(adapter / "edit.json")
-        place = f"{adapter.parent.name}/{adapter.name}"
         with atomic_folder(target.parent / place) as folder:
             write_json(folder / "results.json", results)
             for subject, rows in samples.items():
@@ -47,5 +48,5 @@ with job(snakemake) as progress:
         written[place] = folder_digests(target.parent / place)
         correct = sum(row["math_verify"] for rows in samples.values() for row in rows)
         total = sum(map(len, samples.values()))
-        progress(f"{number}/{len(adapters)} {place}: {correct} of {total} right")
+        progress(f"{number}/{len(places)} {place}: {correct} of {total} right")
     write_json(target, {"family": family, "split": snakemake.wildcards.split, "written": written})

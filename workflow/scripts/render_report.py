@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from stethoscope.facts import INPUTS, OPTIONAL, Report, load_sources
+from stethoscope.facts import INPUTS, Report, load_sources
 from stethoscope.jobs import job
 from stethoscope.provenance import write_json, write_text
 from stethoscope.reporting import FIGURE_NAMES, render, table_files
 
 with job(snakemake) as progress:
-    names = [name for name in (*INPUTS, *OPTIONAL) if name in snakemake.input.keys()]
-    paths = {name: snakemake.input[name] for name in names}
+    paths = {name: snakemake.input[name] for name in INPUTS}
     report = Report(load_sources(paths, snakemake.params.rules))
     figures = {name: Path(snakemake.input[name]).read_text("utf-8") for name in FIGURE_NAMES}
     style = Path(snakemake.input.style).read_text("utf-8")

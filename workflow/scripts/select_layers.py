@@ -22,8 +22,11 @@ with job(snakemake) as progress:
         settings["within"] = list(
             range(settings["within"]["first"], settings["within"]["last"] + 1)
         )
-    for key in [key for key in ("vector", "match_norm_of") if key in settings]:
+    for key in [key for key in ("vector", "match_norm_of") if key in inputs.keys()]:
         settings[key] = TaskVector.load(inputs[key])
+    if "gains" in inputs.keys():
+        settings["gains"] = pd.read_csv(inputs.gains, sep="\t")
+        del settings["vector"]  # the gains are those of this vector
     if "table" in inputs.keys():
         settings["table"] = pd.read_csv(inputs.table, sep="\t")
     if "sums" in inputs.keys():

@@ -16,7 +16,8 @@ with job(snakemake) as progress:
     for path in map(Path, snakemake.input.alphas):
         for edit, choice in read_json(path)["edits"].items():
             folders.append(path.parents[1] / "edits" / edit / f"alpha-{choice['chosen']}")
-    folders += [Path(path).parent for path in snakemake.input.unevaluated]
+    for path in map(Path, snakemake.input.unevaluated):
+        folders += [path.parent / place for place in read_json(path)["written"]]
     rows = []
     for folder in folders:
         record = read_json(folder / "edit.json")

@@ -40,13 +40,15 @@ def bench(report: Report) -> Bench | None:
     families: dict[str, list[Edit]] = {}
     for edit in report.edits:
         about = study["edits"].get(edit.family)
-        if about and about.get("transform", "raw") == "raw" and about["vectors"] == vectors:
+        if not about or about.get("transform", "raw") != "raw" or about["vectors"] != vectors:
+            continue
+        if "search" not in about:  # an alpha a layer is no selection of layers
             families.setdefault(edit.family, []).append(edit)
     sizes = _sizes(report, ours)
     equal = [edits for edits in families.values() if _sizes(report, edits[0]) == sizes]
     unequal = [edits for edits in families.values() if edits not in equal]
     twins = [edits for edits in equal if _selector(report, edits[0]) == "random"]
-    rivals = [edits[0] for edits in equal if edits not in twins and edits[0] != ours]
+    rivals = [edit for edits in equal if edits not in twins for edit in edits if edit != ours]
     scaled = [
         edits[0]
         for edits in unequal

@@ -133,7 +133,7 @@ class Cell:
 
     def __html__(self) -> str:
         if self.value is None:
-            return '<span class="none">—</span>'
+            return Markup('<span class="none">—</span>')  # not escaped inside other markup
         return Markup('<span class="num" data-cell="{}" title="{}">{}</span>').format(
             self.id, self.title, self.text
         )

@@ -15,6 +15,8 @@ POOLED = "pooled"  # value of `seed` in rows over all seeds
 ALL = "all"  # value of `subject` in rows over all subjects
 OTHERS = "others"  # value of `subject` in rows over all subjects but the target
 
+Comparison = tuple[str, str, float, str]  # seed, edit, alpha, reference
+
 
 def choose_alpha(frame: pd.DataFrame) -> float:
     """The alpha with the highest accuracy of one edit on validation problems.
@@ -47,13 +49,13 @@ def accuracy(samples: pd.DataFrame, target: str | None = None) -> pd.DataFrame:
     Seeds, edits and subjects stay in order of appearance; alphas ascend.
     """
     frame = _samples(samples, ["truncated", "parsed", "n_tokens"])
-    subjects = _subjects(frame, target)
+    members_of = rows_of(dict.fromkeys(frame["subject"]), target)
     by_key = dict(iter(frame.groupby(["seed", "edit", "alpha"], sort=False)))
     rows = []
     for key in _ordered(by_key, frame):
         run = by_key[key]
         _no_duplicates(run, key)
-        for name, members in _rows_of(subjects, target).items():
+        for name, members in members_of.items():
             part = run[run["subject"].isin(members)]
             n, correct = len(part), int(part["correct"].sum())
             if n == 0:
@@ -93,38 +95,15 @@ def comparisons(
     Raises ValueError, in one line that names edit, subject and the first differing hash, when
     an edit and its reference were not asked exactly the same problems, or one problem twice.
     """
-    names = [name for name, _ in references]
-    if len(set(names)) != len(names):
-        raise ValueError(f"references: an edit is named twice ({', '.join(names)})")
-    frame = _samples(samples, [])
-    subjects = _subjects(frame, target)
-    runs = {}
-    for key, run in frame.groupby(["seed", "edit", "alpha"], sort=False):
-        _no_duplicates(run, key)
-        runs[key] = {
-            subject: part.set_index("doc_hash")["correct"].sort_index()
-            for subject, part in run.groupby("subject", sort=False)
-        }
-
-    pairs = {}  # (seed, edit, alpha, reference) -> subject -> (reference, edit) arrays
-    for name, wanted in references:
-        for seed in dict.fromkeys(frame["seed"]):
-            reference = (seed, name, _reference_alpha(runs, seed, name, wanted))
-            for key in _ordered(runs, frame):
-                if key[0] == seed and key != reference:
-                    pairs[*key, name] = {
-                        subject: _aligned(runs, reference, key, subject) for subject in subjects
-                    }
-    pairs |= _pooled_over_seeds(pairs)
-
     rows = []
-    for key, by_subject in pairs.items():
+    for key, by_subject in paired_answers(samples, references).items():
+        subjects = list(by_subject)
         found = {
             name: paired_difference(
                 np.concatenate([by_subject[member][0] for member in members]),
                 np.concatenate([by_subject[member][1] for member in members]),
             )
-            for name, members in _rows_of(subjects, target).items()
+            for name, members in rows_of(subjects, target).items()
         }
         adjusted = dict(zip(subjects, holm([found[s].p_mcnemar for s in subjects]), strict=True))
         for name, d in found.items():
@@ -133,6 +112,54 @@ def comparisons(
             tests = (d.z, d.p_z, d.p_mcnemar, p_holm, d.ci_low, d.ci_high)
             rows.append((*key, name, *counts, *tests))
     return _table(rows, _COMPARISON_COLUMNS)
+
+
+def paired_answers(
+    samples: pd.DataFrame, references: Sequence[tuple[str, float | None]] = (("base", None),)
+) -> dict[Comparison, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Answers of every edit beside those of each reference, by subject; see `comparisons`.
+
+    Gives (seed, edit, alpha, reference) -> subject -> (answers of the reference, of the edit),
+    with the problems of a subject in the same order for all edits and references of a seed.
+    """
+    names = [name for name, _ in references]
+    if len(set(names)) != len(names):
+        raise ValueError(f"references: an edit is named twice ({', '.join(names)})")
+    frame = _samples(samples, [])
+    subjects = list(dict.fromkeys(frame["subject"]))
+    runs = {}
+    for key, run in frame.groupby(["seed", "edit", "alpha"], sort=False):
+        _no_duplicates(run, key)
+        runs[key] = {
+            subject: part.set_index("doc_hash")["correct"].sort_index()
+            for subject, part in run.groupby("subject", sort=False)
+        }
+
+    pairs = {}
+    for name, wanted in references:
+        for seed in dict.fromkeys(frame["seed"]):
+            reference = (seed, name, _reference_alpha(runs, seed, name, wanted))
+            for key in _ordered(runs, frame):
+                if key[0] == seed and key != reference:
+                    pairs[*key, name] = {
+                        subject: _aligned(runs, reference, key, subject) for subject in subjects
+                    }
+    return pairs | _pooled_over_seeds(pairs)
+
+
+def rows_of(subjects: Sequence[str], target: str | None) -> dict[str, list[str]]:
+    """Name of each row of a table -> the subjects whose problems it pools.
+
+    The subjects themselves, `all` and, where there is a target, `others`: all but the target.
+    """
+    subjects = list(subjects)
+    if target is not None and target not in subjects:
+        raise ValueError(f"samples: no problems of target {target!r} ({', '.join(subjects)})")
+    rows = {subject: [subject] for subject in subjects} | {ALL: subjects}
+    others = [subject for subject in subjects if subject != target]
+    if target is not None and others:
+        rows[OTHERS] = others
+    return rows
 
 
 _ACCURACY_COLUMNS = {
@@ -191,22 +218,6 @@ def _samples(samples: pd.DataFrame, extra: list[str]) -> pd.DataFrame:
         raise ValueError("samples: column 'correct' must hold 0 or 1")
     types = {name: "str" for name in ("seed", "edit", "subject", "doc_hash")}
     return samples[columns].astype(types | {"alpha": "float64", "correct": "int8"})
-
-
-def _subjects(frame: pd.DataFrame, target: str | None) -> list[str]:
-    subjects = list(dict.fromkeys(frame["subject"]))
-    if target is not None and target not in subjects:
-        raise ValueError(f"samples: no problems of target {target!r} ({', '.join(subjects)})")
-    return subjects
-
-
-def _rows_of(subjects: list[str], target: str | None) -> dict[str, list[str]]:
-    """Name of each row of a table -> the subjects whose problems it pools."""
-    rows = {subject: [subject] for subject in subjects} | {ALL: subjects}
-    others = [subject for subject in subjects if subject != target]
-    if target is not None and others:
-        rows[OTHERS] = others
-    return rows
 
 
 def _ordered(keys: Mapping[tuple, object], frame: pd.DataFrame) -> list[tuple[str, str, float]]:

@@ -1,7 +1,8 @@
 """Edits: theta_l + alpha * tau_l in the selected layers (paper, eq. 3), as PEFT adapters.
 
 An edit is a LoRA with alpha baked into B and the other layers absent: exact in fp32, small, and
-loadable by anything that loads adapters. numpy only.
+loadable by anything that loads adapters. One that is not low rank is a file of its differences,
+alpha and layers treated alike. numpy only.
 """
 
 from __future__ import annotations
@@ -25,18 +26,28 @@ from stethoscope.projection import (
     writes_to_stream,
 )
 from stethoscope.provenance import read_json
-from stethoscope.taskvectors import LowRank, TaskVector, factor_key, layer_of, part_of
+from stethoscope.taskvectors import (
+    Dense,
+    LowRank,
+    TaskVector,
+    factor_key,
+    layer_of,
+    part_of,
+    read_adapter,
+)
 from stethoscope.tensors import read_tensors
 
+DIFFERENCES = "differences.safetensors"  # of an edit that is not low rank
 
-def scaled(vector: TaskVector, alpha: float) -> TaskVector:
-    """alpha * tau in fp32, with alpha in B; alpha = 1 leaves every bit of fp32 factors."""
+
+def scaled(vector: TaskVector, alpha: float | np.ndarray) -> TaskVector:
+    """alpha * tau in fp32, with alpha in B; alpha = 1 leaves every bit of fp32 factors.
+
+    alpha: one number, or (layers,) one for each layer.
+    """
+    each = np.ndim(alpha) > 0
     modules = {
-        name: LowRank(
-            delta.A.astype(np.float32),
-            (np.float32(alpha) * delta.B).astype(np.float32),
-            delta.scale,
-        )
+        name: delta.scaled(float(alpha[layer_of(name)] if each else alpha))
         for name, delta in vector.modules.items()
     }
     return TaskVector(modules, vector.base)
@@ -59,7 +70,7 @@ def matching_scale(edit: TaskVector, like: TaskVector) -> float:
     return float(np.sqrt(like.energy() / energy))
 
 
-def edited_weight(weight: np.ndarray, delta: LowRank) -> np.ndarray:
+def edited_weight(weight: np.ndarray, delta: LowRank | Dense) -> np.ndarray:
     """theta_l + alpha * tau_l for one module (paper, eq. 3), in fp32.
 
     weight: (outputs, inputs) fp32; delta has alpha in it already.
@@ -100,8 +111,9 @@ def energy_record(
     for name, delta in edit.modules.items():
         weight, intended = weights[name], delta.dense().astype(np.float64)
         where = maps[name] if maps else None
-        gain = where.gain if where else None
-        seen = measured(name, vector.modules[name], gain)
+        seen, left = vector.modules[name], kept.modules[name]
+        if where:
+            seen, left = (measured(name, part, where.gain) for part in (seen, left))
         row = {
             "layer": layer_of(name),
             "module": part_of(name),
@@ -110,7 +122,7 @@ def energy_record(
             "energy_vector": vector.modules[name].energy(),
             "energy_kept": kept.modules[name].energy(),
             "measured_vector": seen.energy(),
-            "measured_kept": measured(name, kept.modules[name], gain).energy(),
+            "measured_kept": left.energy(),
             "energy_oracle": oracle_energy(seen, where.dimensions) if where else None,
             "chance": where.chance if where else None,
             "energy_edit": delta.energy(),
@@ -141,7 +153,8 @@ RECORD_COLUMNS = [
 def energy_summary(record: pd.DataFrame) -> dict[str, Any]:
     """An edit's energies over all its modules, as shares (design of the table: `energy.tsv`).
 
-    energy_retained = ||P tau||^2 / ||tau||^2 in the selected layers, 1 for raw edits;
+    energy_retained = ||P tau||^2 / ||tau||^2 in the selected layers, 1 for raw edits, and where
+    task vectors are merged otherwise than by their sum the share of the sum's energy;
     norm_retained is its square root. chance and oracle are what a random and the best projection
     of the same rank keep, and alignment = (retained - chance) / (oracle - chance) places the edit
     between them: 0 is chance, 1 the best. landed_energy and landed_cosine compare what the stored
@@ -226,6 +239,30 @@ def _read(model: str | Path, keys: list[str]) -> dict[str, np.ndarray]:
     if missing := [key for key in keys if key not in found]:
         raise ValueError(f"{model}: no weight {missing[0]}")
     return found
+
+
+def save_edit(folder: Path, edit: TaskVector, base_model: str) -> None:
+    """Write an edit: a PEFT adapter, or the differences themselves where they are not low rank.
+
+    base_model: as for `save_adapter`.
+    """
+    if any(isinstance(delta, Dense) for delta in edit.modules.values()):
+        edit.save(folder / DIFFERENCES)
+    else:
+        save_adapter(folder, edit, base_model)
+
+
+def read_edit(folder: str | Path) -> TaskVector:
+    """An edit as `save_edit` writes it, whichever of the two forms it has.
+
+    Raises ValueError where the folder has both forms, or something else in place of them.
+    """
+    differences = Path(folder) / DIFFERENCES
+    if not differences.exists():
+        return read_adapter(folder)
+    if (Path(folder) / "adapter_model.safetensors").exists():
+        raise ValueError(f"{folder}: holds an adapter and {DIFFERENCES}: which is the edit?")
+    return TaskVector.load(differences)
 
 
 def save_adapter(folder: Path, edit: TaskVector, base_model: str) -> None:

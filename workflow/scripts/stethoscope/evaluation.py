@@ -25,6 +25,7 @@ from math_verify import parse, verify
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from stethoscope.data import completion, prompt
+from stethoscope.decoding import Stop, decode_greedily
 from stethoscope.editing import edited_weight
 from stethoscope.taskvectors import TaskVector
 
@@ -37,40 +38,48 @@ datasets.disable_progress_bars()
 
 
 class CountingHFLM(HFLM):
-    """lm-eval's Hugging Face model, which also remembers how long each completion was.
+    """lm-eval's Hugging Face model with our greedy decoding, which knows how long each answer was.
 
     lm-eval keeps no token counts, and counting the tokens of a decoded text again is inexact.
 
-    lengths: (tokens, whether the cap cut them off) by the prompt's tokens. What follows the end
-    token or the stop sequence is not counted: whether it is generated depends on the batch.
+    lengths: (tokens, whether the cap cut them off) by the prompt's tokens. The end token is not
+    counted.
     """
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.lengths: dict[tuple[int, ...], tuple[int, bool]] = {}
+        self._stops: dict[tuple[str, ...], Stop] = {}
         if self.tok_encode("x")[0] != self.tokenizer.bos_token_id:
             raise ValueError("the tokenizer does not put BOS in front of a prompt")
 
     def generate_until(self, requests: list, disable_tqdm: bool = True) -> list[str]:
         return super().generate_until(requests, disable_tqdm=True)
 
-    def _model_generate(self, context: torch.Tensor, **settings: Any) -> torch.Tensor:
-        output = super()._model_generate(context, **settings)
-        width, pad = context.shape[1], self.tokenizer.pad_token_id
-        for prompt_ids, new in zip(context.tolist(), output[:, width:].tolist(), strict=True):
-            key = tuple(token for token in prompt_ids if token != pad)
-            n_tokens, ended = self._count(new)
-            self.lengths[key] = (n_tokens, not ended and n_tokens == settings["max_length"] - width)
-        return output
-
-    def _count(self, new: list[int]) -> tuple[int, bool]:
-        """Tokens before the end token or up to the stop sequence, and whether there was one."""
-        ends = (self.tokenizer.eos_token_id, self.tokenizer.pad_token_id)
-        n_tokens = next((at for at, token in enumerate(new) if token in ends), len(new))
-        if _STOP not in self.tokenizer.decode(new[:n_tokens]):
-            return n_tokens, n_tokens < len(new)
-        counts = range(1, n_tokens + 1)
-        return next(n for n in counts if _STOP in self.tokenizer.decode(new[:n])), True
+    def _model_generate(
+        self,
+        context: torch.Tensor,
+        max_length: int,
+        stop: Sequence[str],
+        attention_mask: torch.Tensor,
+        **sampling: Any,
+    ) -> torch.Tensor:
+        if sampling.get("do_sample") or sampling.get("temperature"):
+            raise ValueError(f"decoding is greedy, a task asks for {sampling}")
+        if tuple(stop) not in self._stops:
+            self._stops[tuple(stop)] = Stop.of(self.model, self.tokenizer, stop)
+        ends, width = self._stops[tuple(stop)], context.shape[1]
+        completions = decode_greedily(self.model, context, attention_mask, ends, max_length - width)
+        for ids, mask, new in zip(
+            context.tolist(), attention_mask.tolist(), completions, strict=True
+        ):
+            key = tuple(token for token, seen in zip(ids, mask, strict=True) if seen)
+            n_tokens = len(new) - (new[-1] in ends.end_ids)
+            self.lengths[key] = (n_tokens, not ends.reached(new))
+        longest = max(map(len, completions))
+        pad = self.tokenizer.pad_token_id
+        padded = [new + [pad] * (longest - len(new)) for new in completions]
+        return torch.cat([context, torch.tensor(padded, device=context.device)], dim=1)
 
     def length(self, text: str) -> tuple[int, bool]:
         """Tokens generated for a prompt (without the end token), and whether the cap cut them."""
@@ -201,7 +210,7 @@ def edited(model: PreTrainedModel, edit: TaskVector) -> Iterator[PreTrainedModel
     """
     parameters = dict(model.named_parameters())
     for name, delta in edit.modules.items():
-        weight, shape = parameters.get(f"{name}.weight"), (len(delta.B), delta.A.shape[1])
+        weight, shape = parameters.get(f"{name}.weight"), delta.shape
         if weight is None:
             raise ValueError(f"edit: {name} matches no weight of the model")
         if weight.dtype != torch.float32 or tuple(weight.shape) != shape:

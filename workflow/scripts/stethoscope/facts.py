@@ -7,7 +7,7 @@ with the file that it came from.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,19 +36,25 @@ POOLED, ALL, OTHERS = "pooled", "all", "others"
 SIGNIFICANT = 0.05  # the paper's level (section 4)
 DRAWS_FOR_RANK = 19  # from here on 1 / (draws + 1) reaches .05
 
-STATISTICS = ("accuracy", "alphas", "comparisons", "energy", "specificity", "saes", "selectors")
+STATISTICS = (
+    *("accuracy", "alphas", "comparisons", "energy", "interference"),
+    *("specificity", "saes", "selectors"),
+)
 SP_EXAMINED = ("sp_stability", "sp_measures", "sp_sensitivity")
+CORRECTED = ("families", "noninferiority")
+# What only some studies do: a file with its header alone says that it was not done.
+SOME = ("sweep", "optimism", "noise", "search", "search_correlations")
 PUBLISHED = ("table1", "comparisons", "significant", "sweep", "grim", "power", "formulas", "checks")
 RECORD = (*(f"table{number}" for number in range(1, 7)), "text_claims")
 INPUTS = (
     *STATISTICS,
     *SP_EXAMINED,
+    *CORRECTED,
+    *SOME,
     *(f"published_{name}" for name in PUBLISHED),
     "study",
     *RECORD,
 )
-# What only some studies do; without the file, or with its header alone, it was not done.
-OPTIONAL = ("sweep", "search", "search_correlations")
 
 ROLES = ("base", "full", "random", "projection", "projection_matched", "ours", "other", "control")
 BASE_METHOD = "Base model"
@@ -76,9 +82,7 @@ def load_sources(
     if missing:
         raise ValueError(f"report: input '{missing[0]}' is missing")
     return {
-        name: Source.load(name, paths[name], rules.get(name, INPUT_DATA), root)
-        for name in (*INPUTS, *OPTIONAL)
-        if name in paths
+        name: Source.load(name, paths[name], rules.get(name, INPUT_DATA), root) for name in INPUTS
     }
 
 
@@ -137,9 +141,9 @@ class Report:
         return self.sources[name]
 
     def optional(self, name: str) -> Source | None:
-        """An input that only some studies have; None without a row of it."""
-        found = self.sources.get(name)
-        return found if found and found.rows else None
+        """An input of what only some studies do; None without a row of it."""
+        found = self.source(name)
+        return found if found.rows else None
 
     # --- edits -----------------------------------------------------------------------------
 
@@ -179,13 +183,22 @@ class Report:
 
         Those that answered problems come first.
         """
+        return self._configured(lambda settings: "projection" in settings)
+
+    def merges(self) -> tuple[tuple[Edit, Mapping], ...]:
+        """Edits of several task vectors, or that merge what they are given, with their settings.
+
+        Those that answered problems come first.
+        """
+        return self._configured(lambda s: "merging" in s or len(s["vectors"]) > 1)
+
+    def _configured(self, wanted: Callable[[Mapping], bool]) -> tuple[tuple[Edit, Mapping], ...]:
         configured = self.source("study").document["edits"]
-        found = []
-        for edit in (*self.edits, *self.unevaluated):
-            settings = configured.get(edit.family, {})
-            if settings.get("transform", "raw") != "raw":
-                found.append((edit, settings))
-        return tuple(found)
+        return tuple(
+            (edit, configured[edit.family])
+            for edit in (*self.edits, *self.unevaluated)
+            if edit.family in configured and wanted(configured[edit.family])
+        )
 
     def of(self, role: str) -> tuple[Edit, ...]:
         """All edits of a role (the draws of random layers; else mostly one)."""

@@ -217,7 +217,8 @@ class Point:
 
 def _points(report: Report, base: Edit, seed: str) -> Iterator[Point]:
     energy = report.source("energy")
-    projections = {edit for edit, _ in report.projections()}
+    merged = {edit.family for edit, _ in report.merges()}  # what they keep is not of one vector
+    projections = {edit for edit, _ in report.projections() if edit.family not in merged}
     others = [edit for edit in report.of("other") if edit in projections]
     families = dict.fromkeys(edit.family for edit in others)
     markers = dict(zip(families, OTHER_MARKERS * len(families), strict=False))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from stethoscope import verdicts
+from stethoscope import corrected, verdicts
 from stethoscope.bench_table import bench, same_layers
 from stethoscope.cells import EMPTY, FIXED1, FIXED3, INTEGER, PERCENT2, Cell
 from stethoscope.facts import DRAWS_FOR_RANK, OTHERS, Edit, Paired, Report
@@ -53,6 +53,7 @@ def findings(report: Report) -> tuple[verdicts.Finding, ...]:
     if ours and (rest := _complement(report)):
         question = f"Does ours without its SAE directions differ from ours on {target}?"
         found.append(_compared(report, "rest-ours", question, rest, ours, here, shows))
+    found += corrected.findings(report)
     if base and ours:
         found.append(_pattern(report))
     return tuple(found)

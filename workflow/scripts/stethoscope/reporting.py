@@ -12,11 +12,12 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from stethoscope import audit_tables, examined, tables
+from stethoscope import audit_tables, corrected, examined, tables
 from stethoscope.bench_table import bench_table
 from stethoscope.facts import Report
 from stethoscope.findings import findings
 from stethoscope.layout import Table, to_tex, to_tsv
+from stethoscope.merging_table import merging_table
 from stethoscope.paper_tables import TABLES, further_edits
 
 FIGURE_NAMES = tuple(f"figure{number}" for number in range(1, 10))
@@ -39,7 +40,9 @@ def render(report: Report, template: str | Path, style: str, figures: Mapping[st
         audit=audit_tables,
         findings=findings(report),
         bench=bench_table(report),
+        merging=merging_table(report),
         examined=examined,
+        corrected=corrected,
         style=Markup(style),
         figures={name: Markup(_inline(svg)) for name, svg in figures.items()},
     )

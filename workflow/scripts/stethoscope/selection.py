@@ -10,13 +10,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from stethoscope.specificity import ProblemSums, subject_means
+from stethoscope.specificity import (
+    ProblemSums,
+    feature_scores,
+    specificity_table,
+    subject_means,
+)
 from stethoscope.taskvectors import TaskVector, layer_of
 
 # How the layers are taken from a score of each: settings that every score shares.
@@ -127,6 +133,32 @@ def by_specificity(n_layers: int, table: pd.DataFrame, score: str = "sp") -> np.
     return table.set_index("layer")[score].sort_index().to_numpy(dtype=float)
 
 
+def by_permuted_specificity(
+    n_layers: int,
+    sums: Sequence[ProblemSums],
+    target: int,
+    n_subjects: int,
+    scoring: Mapping[str, Any],
+    draw: int,
+    seed: int,
+    score: str = "sp",
+) -> np.ndarray:
+    """SP with the subjects' labels permuted over the problems: what SP says about no subject.
+
+    Each subject keeps its number of problems, and one permutation serves all layers. sums: by
+    layer. scoring: epsilon, unit, smoothing_quantile and threshold of SP. draw: 1, 2, ...; each a
+    permutation of its own.
+    """
+    scoring = dict(scoring)
+    threshold = scoring.pop("threshold")
+    labels = np.random.default_rng([seed, draw]).permutation(sums[0].subjects)
+    scores = {
+        layer: feature_scores(replace(of, subjects=labels), target, n_subjects, **scoring)
+        for layer, of in enumerate(sums)
+    }
+    return by_specificity(n_layers, specificity_table(scores, threshold), score)
+
+
 def by_activation_magnitude(
     n_layers: int,
     sums: Sequence[ProblemSums],
@@ -185,6 +217,16 @@ def by_off_principal_energy(
     return 1 - kept / layer_energies(vector, n_layers)
 
 
+def by_gain(n_layers: int, gains: pd.DataFrame, score: str) -> np.ndarray:
+    """By how much a layer of the task vector lowers the loss on the subject's probe problems.
+
+    gains: one row a layer, as `gains.layer_gains` makes it; score: one of its columns.
+    """
+    if sorted(gains["layer"]) != list(range(n_layers)):
+        raise ValueError(f"gains: expected the layers 0-{n_layers - 1}, one row each")
+    return gains.set_index("layer")[score].sort_index().to_numpy(dtype=float)
+
+
 def layer_energies(vector: TaskVector, n_layers: int) -> np.ndarray:
     """(layers,) squared Frobenius norm of a task vector in each layer.
 
@@ -238,9 +280,13 @@ SELECTORS: Mapping[str, Callable[..., list[int]]] = {
 SCORES: Mapping[str, Callable[..., np.ndarray]] = {
     "specificity": by_specificity,
     "n_features": partial(by_specificity, score="n_features"),
+    "permuted_specificity": by_permuted_specificity,
     "activation_magnitude": by_activation_magnitude,
     "task_vector_norm": by_task_vector_norm,
     "off_principal_energy": by_off_principal_energy,
+    "first_order_gain": partial(by_gain, score="first_order"),
+    "add_one_in": partial(by_gain, score="add_one_in"),
+    "leave_one_out": partial(by_gain, score="leave_one_out"),
 }
 
 

@@ -3,20 +3,18 @@
 Paper, sec. 4 ("Statistical testing") and Table 1. The paper compares two edits as if each had
 been asked its own problems (`two_proportion_z`). Both answer the same ones, so the primary test
 here is paired (`mcnemar_exact`), with a paired interval beside it; the paper's z stays next to it.
+What draws anew, such as a bootstrap, is in `resampling`.
 
 Conventions: a difference is edit minus reference, as a fraction; b counts the problems that the
 reference gets wrong and the edit right, c the opposite; every p is two-sided.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
 
 import numpy as np
 from scipy.special import bdtr, ndtr, ndtri
-
-# Resamples drawn at a time: bounds the memory. Fixed, since it is part of the random stream.
-BOOTSTRAP_BLOCK = 256
 
 
 def two_proportion_z(k0: int, n0: int, k1: int, n1: int, pooled: bool) -> tuple[float, float]:
@@ -53,16 +51,6 @@ def mcnemar_exact(b: int, c: int) -> float:
     b: reference wrong, edit right; c: reference right, edit wrong. 1 if there are none.
     """
     return min(1.0, float(2 * bdtr(min(b, c), b + c, 0.5)))
-
-
-def mcnemar_midp(b: int, c: int) -> float:
-    """Mid-p of McNemar's test: the exact p less the probability of the observed min(b, c).
-
-    Less conservative than `mcnemar_exact` where few problems are discordant.
-    """
-    k, m = min(b, c), b + c
-    below = bdtr(k - 1, m, 0.5) if k > 0 else 0.0
-    return min(1.0, float(below + bdtr(k, m, 0.5)))
 
 
 def wilson_interval(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -107,7 +95,7 @@ def newcombe_interval(
 class PairedDifference:
     """An edit against a reference on the same n problems.
 
-    difference, se, ci_low, ci_high are fractions (0.098 is 9.8 percentage points); the interval
+    difference, ci_low, ci_high are fractions (0.098 is 9.8 percentage points); the interval
     is `newcombe_interval` at 95 %. z and p_z are the paper's, unpaired with lm-eval's errors.
     """
 
@@ -117,7 +105,6 @@ class PairedDifference:
     b: int
     c: int
     difference: float
-    se: float
     ci_low: float
     ci_high: float
     p_mcnemar: float
@@ -129,7 +116,6 @@ def paired_difference(reference: np.ndarray, edit: np.ndarray) -> PairedDifferen
     """Compare an edit with a reference, problem by problem.
 
     reference, edit: (n,) of 0 or 1, the same problem at the same place; n >= 2.
-    se = sqrt(b + c - (b - c)^2 / n) / n; the interval does not use it.
     """
     reference, edit = _answers(reference), _answers(edit)
     n = _same_length(reference, edit)
@@ -145,57 +131,12 @@ def paired_difference(reference: np.ndarray, edit: np.ndarray) -> PairedDifferen
         b=b,
         c=c,
         difference=(b - c) / n,
-        se=sqrt(b + c - (b - c) ** 2 / n) / n,
         ci_low=low,
         ci_high=high,
         p_mcnemar=mcnemar_exact(b, c),
         z=z,
         p_z=p_z,
     )
-
-
-def paired_bootstrap(
-    reference: np.ndarray, edit: np.ndarray, draws: int, seed: int, level: float = 0.95
-) -> tuple[float, float]:
-    """Percentile interval of the accuracy difference, resampling problems.
-
-    reference, edit: (n,) of 0 or 1, the same problem at the same place. One vector of indices
-    serves both, and depends only on n, draws and seed: every edit compared with one seed sees
-    the same resamples.
-    """
-    return stratified_paired_bootstrap({"": reference}, {"": edit}, draws, seed, level)
-
-
-def stratified_paired_bootstrap(
-    reference: Mapping[str, np.ndarray],
-    edit: Mapping[str, np.ndarray],
-    draws: int,
-    seed: int,
-    level: float = 0.95,
-) -> tuple[float, float]:
-    """`paired_bootstrap` of the difference pooled over subjects, resampling within each.
-
-    reference, edit: subject -> (n_subject,) of 0 or 1. Each resample keeps the subjects' sizes.
-    Subjects are drawn in alphabetical order, so the order of the mapping does not matter.
-    """
-    if set(reference) != set(edit) or not reference:
-        raise ValueError(f"subjects differ: {sorted(reference)} in reference, {sorted(edit)}")
-    if draws < 1:
-        raise ValueError(f"draws: {draws} resamples (needs 1 or more)")
-    generator = np.random.Generator(np.random.PCG64(seed))
-    totals = np.zeros(draws, dtype=np.int64)
-    n_all = 0
-    for subject in sorted(reference):
-        before, after = _answers(reference[subject]), _answers(edit[subject])
-        n = _same_length(before, after)
-        gain = (after - before).astype(np.int64)
-        n_all += n
-        for start in range(0, draws, BOOTSTRAP_BLOCK):
-            rows = min(BOOTSTRAP_BLOCK, draws - start)
-            indices = generator.integers(0, n, size=(rows, n))
-            totals[start : start + rows] += gain[indices].sum(axis=1)
-    low, high = np.quantile(totals / n_all, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def holm(pvalues: Sequence[float]) -> np.ndarray:
@@ -216,6 +157,25 @@ def benjamini_hochberg(pvalues: Sequence[float]) -> np.ndarray:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted
+
+
+def non_inferiority(low: float, high: float, margin: float) -> str:
+    """Whether an edit is shown to lose less than `margin`, from the interval of its difference.
+
+    low, high: 95 % interval; its lower end alone is a one-sided 97.5 % bound, so that an edit
+    which loses exactly the margin is called not inferior at most once in 40 times.
+
+    not inferior: losses of the margin or more are excluded. degraded: so is no loss at all.
+    degraded within margin: both, a loss that is shown and is small. undecided: neither.
+    """
+    if margin <= 0 or low > high:
+        raise ValueError(
+            f"margin {margin}, interval [{low}, {high}]: needs margin > 0, low <= high"
+        )
+    small, lost = low > -margin, high < 0
+    if small:
+        return "degraded within margin" if lost else "not inferior"
+    return "degraded" if lost else "undecided"
 
 
 def minimum_detectable_effect(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,20 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 
 BASE = "base"
+# The key of an edit that holds the settings of its transform; raw has none.
+SETTINGS_OF = {
+    "project": "projection",
+    "raw_matched": "projection",
+    "ties": "merging",
+    "localize_and_stitch": "merging",
+    "dare": "merging",
+}
+MERGING_NEEDS = {
+    "ties": ("density",),
+    "localize_and_stitch": ("density",),
+    "dare": ("drop", "seed"),
+}
+AT_CHOSEN_ALPHA = ("test", "noise")  # splits that obey the choice made on validation problems
 _IN_WORDS = {
     "string": "text",
     "integer": "a whole number",
@@ -128,11 +143,11 @@ def selections_named(selection: Mapping) -> dict[str, list[str]]:
 
 
 def edit_names(study: Mapping, family: str) -> list[str]:
-    """The concrete edits of a configured one: one a draw of its projection or of its selection."""
+    """The concrete edits of a configured one: one a draw, of its own or of its selection."""
     if family == BASE:
         return [BASE]
     edit = study["edits"][family]
-    draws = _projection_draws(edit) or study["selections"][edit["selection"]].get("draws")
+    draws = _own_draws(study, edit) or study["selections"][edit["selection"]].get("draws")
     return [f"{family}-{draw}" for draw in range(1, draws + 1)] if draws else [family]
 
 
@@ -146,6 +161,29 @@ def evaluated(study: Mapping) -> list[str]:
     return [BASE, *(name for name, edit in study["edits"].items() if edit["evaluate"])]
 
 
+def swept(study: Mapping) -> list[str]:
+    """The edits that answer the test problems at every alpha, by their configured names."""
+    return [name for name, edit in study["edits"].items() if edit["sweep"]]
+
+
+def problems_of(split: str) -> str:
+    """The problems that a split of the evaluation asks: sweep and noise ask those of test again."""
+    return "validation" if split == "validation" else "test"
+
+
+def subjects_asked(study: Mapping, family: str, split: str) -> list[str]:
+    """All subjects on test problems; on validation those that choose the alpha of an edit."""
+    return choosing_subjects(study, family) if split == "validation" else study["subjects"]
+
+
+def generation(study: Mapping, split: str) -> dict[str, int]:
+    """What can change an answer: batch size, of which the noise floor has another, and the cap."""
+    settings = {key: study["evaluation"][key] for key in ("batch_size", "max_gen_toks")}
+    if split == "noise":
+        settings["batch_size"] = study["evaluation"]["noise_floor"]["batch_size"]
+    return settings
+
+
 def family_of(study: Mapping, edit: str) -> str:
     """The configured edit that a concrete edit belongs to (random-3 is a draw of random)."""
     return next(family for family in families(study) if edit in edit_names(study, family))
@@ -155,17 +193,37 @@ def selection_of(study: Mapping, edit: str) -> str:
     """The concrete selection whose layers a concrete edit changes."""
     family = family_of(study, edit)
     selection = study["edits"][family]["selection"]
-    if _projection_draws(study["edits"][family]):
+    if _own_draws(study, study["edits"][family]):
         return selection
     draw = edit_names(study, family).index(edit)
     return selection_names(study, selection)[draw]
 
 
-def making(study: Mapping, family: str) -> dict:
-    """What an edit is made from: its settings but for its name, its grid, and what it is for."""
-    about = ("label", "role", "published", "alphas", "evaluate")
-    edit = study["edits"].get(family, {"vectors": {}, "transform": "raw"})
-    return {key: value for key, value in edit.items() if key not in about}
+def merged_pairs(study: Mapping) -> list[tuple[str, str, str, float]]:
+    """What interferes: (vector, vector, concrete selection, density) of edits that merge several.
+
+    Each once, the vectors of a pair in the order of their names. density is 1 for the vectors
+    themselves, and what a transform that trims them keeps.
+    """
+    found: dict[tuple[str, str, str, float], None] = {}
+    for family, edit in study["edits"].items():
+        density = edit.get("merging", {}).get("density", 1.0)
+        for name in edit_names(study, family):
+            for first, second in combinations(sorted(edit["vectors"]), 2):
+                pair = (first, second, selection_of(study, name))
+                found |= {(*pair, 1.0): None, (*pair, float(density)): None}
+    return list(found)
+
+
+def recipe(study: Mapping, family: str) -> dict[str, Any]:
+    """What an edit is made of; a new label, role or grid and what it answers make no other edit.
+
+    The base is the empty edit.
+    """
+    if family == BASE:
+        return {"vectors": {}, "transform": "raw"}
+    about = ("label", "role", "published", "alphas", "choose_alpha_on", "evaluate", "sweep")
+    return {key: value for key, value in study["edits"][family].items() if key not in about}
 
 
 def scored_encoders(study: Mapping) -> list[str]:
@@ -184,6 +242,18 @@ def choice_of_layers(study: Mapping) -> dict[str, Any]:
     if selection["by"] != "specificity" or not {"top", "at_least"} & set(selection):
         return {"at_least": study["specificity"]["stability"]["at_least"]}
     return {key: selection[key] for key in ("score", "top", "at_least") if key in selection}
+
+
+def choosing_subjects(study: Mapping, family: str) -> list[str]:
+    """Subjects whose validation accuracy chooses the alpha of an edit: its own, or the study's."""
+    edit = study["edits"].get(family, {})
+    return edit.get("choose_alpha_on", study["evaluation"]["choose_alpha_on"])
+
+
+def searched(study: Mapping) -> dict[str, str]:
+    """The search of each configured edit that evaluates what a search has kept."""
+    edits = {name: study["edits"].get(name, {}) for name in evaluated(study)}
+    return {name: edit["search"] for name, edit in edits.items() if "search" in edit}
 
 
 def draw_of(name: str) -> int:
@@ -305,6 +375,19 @@ def _broken_references(study: Mapping) -> Iterator[str]:
     for name, vector in study["vectors"].items():
         for subject in vector["problems"]:
             yield from known(f"vectors.{name}.problems", subject, subjects)
+    validation = study["data"]["generate"]["splits"]["validation"]
+    for name, search in study["searches"].items():
+        place = f"searches.{name}"
+        yield from known(f"{place}.vector", search["vector"], list(study["vectors"]))
+        yield from known(f"{place}.subject", search["subject"], subjects)
+        low, high = search["bounds"]
+        if not low <= search["start"] <= high or low == high:
+            yield f"{place}.start: {search['start']} is not between the bounds {low} and {high}"
+        size = validation["except"].get(search["subject"], validation["each"])
+        if search["problems"] > size:
+            yield f"{place}.problems: {search['problems']} of {size} validation problems"
+        if search["best"] + search["spread"] > search["evaluations"]:
+            yield f"{place}.evaluations: {search['evaluations']} are fewer than best + spread"
     # One with draws is several: nothing can be made from it.
     single = [name for name, other in study["selections"].items() if "draws" not in other]
     for name, selection in study["selections"].items():
@@ -339,19 +422,37 @@ def _broken_references(study: Mapping) -> Iterator[str]:
         yield from known(f"{place}.selection", edit["selection"], list(study["selections"]))
         for vector in edit["vectors"]:
             yield from known(f"{place}.vectors", vector, list(study["vectors"]))
-        if edit["transform"] != "raw":
-            if "projection" not in edit:
-                yield f"{place}.projection: is missing (transform: {edit['transform']} needs it)"
-            else:
-                yield from _broken_projection(study, edit, f"{place}.projection")
+        needed = SETTINGS_OF.get(edit["transform"])
+        for key, broken in (("projection", _broken_projection), ("merging", _broken_merging)):
+            if key == needed and key not in edit:
+                yield f"{place}.{key}: is missing (transform: {edit['transform']} needs it)"
+            elif key == needed:
+                yield from broken(study, edit, f"{place}.{key}")
+            elif key in edit:
+                yield f"{place}.{key}: transform {edit['transform']} has no {key}"
+        if "search" in edit:
+            yield from known(f"{place}.search", edit["search"], list(study["searches"]))
+            yield from _broken_search(study, edit, place)
+        for subject in edit.get("choose_alpha_on", []):
+            yield from known(f"{place}.choose_alpha_on", subject, subjects)
         if not edit["evaluate"] and edit["role"] != "other":
             yield f"{place}.evaluate: an edit with the role {edit['role']} is evaluated"
         for published in edit["published"]:
             taken = next(n for n, e in study["edits"].items() if published in e["published"])
             if taken != name:
                 yield f"{place}.published: '{published}' is what edits.{taken} is held against"
+        if edit["sweep"] and not edit["evaluate"]:
+            yield f"{place}.sweep: an edit that answers no problems (evaluate: false) has no sweep"
     for subject in study["evaluation"]["choose_alpha_on"]:
         yield from known("evaluation.choose_alpha_on", subject, subjects)
+    noise = study["evaluation"].get("noise_floor", {"edits": [], "batch_size": None})
+    for name in noise["edits"]:
+        yield from known("evaluation.noise_floor.edits", name, evaluated(study))
+    if noise["batch_size"] == study["evaluation"]["batch_size"]:
+        yield (
+            f"evaluation.noise_floor.batch_size: {noise['batch_size']} is evaluation.batch_size "
+            "itself, expected another one"
+        )
     concrete = [edit for family in evaluated(study) for edit in edit_names(study, family)]
     for reference in study["statistics"]["references"]:
         yield from known("statistics.references", reference, concrete)
@@ -372,8 +473,46 @@ def _circles(selections: Mapping) -> Iterator[str]:
         yield f"selections: {', '.join(waiting)} wait for one another"
 
 
-def _projection_draws(edit: Mapping) -> int | None:
-    return edit.get("projection", {}).get("draws")
+def _own_draws(study: Mapping, edit: Mapping) -> int | None:
+    """How many edits one stands for: what its search keeps, or the draws of its transform."""
+    if "search" in edit:
+        search = study["searches"][edit["search"]]
+        return search["best"] + search["spread"]
+    return edit.get(SETTINGS_OF.get(edit["transform"]), {}).get("draws")
+
+
+def _broken_merging(study: Mapping, edit: Mapping, place: str) -> Iterator[str]:
+    """What is missing from the settings of a merge, or belongs to another one."""
+    merging, needs = edit["merging"], MERGING_NEEDS[edit["transform"]]
+    for key in needs:
+        if key not in merging:
+            yield f"{place}.{key}: is missing (transform: {edit['transform']} needs it)"
+    allowed = (*needs, "draws") if "seed" in needs else needs
+    for key in merging:
+        if key not in allowed:
+            yield f"{place}.{key}: transform {edit['transform']} has no {key}"
+    yield from _draws_twice(study, edit, place)
+
+
+def _draws_twice(study: Mapping, edit: Mapping, place: str) -> Iterator[str]:
+    selection = study["selections"].get(edit["selection"], {})
+    if _own_draws(study, edit) and selection.get("draws"):
+        yield f"{place}.draws: its selection '{edit['selection']}' has draws already"
+
+
+def _broken_search(study: Mapping, edit: Mapping, place: str) -> Iterator[str]:
+    """What keeps an edit from being exactly the configurations that its search measured."""
+    search = study["searches"][edit["search"]]
+    if edit["vectors"] != {search["vector"]: 1}:
+        yield f"{place}.vectors: expected {search['vector']}: 1.0, as its search has it"
+    if study["selections"].get(edit["selection"], {}).get("by") != "all":
+        yield f"{place}.selection: expected one by: all, since its search has an alpha a layer"
+    if edit["transform"] != "raw" or edit["alphas"] != [1]:
+        yield f"{place}: a search's alphas are taken as they are: transform: raw, alphas: [1.0]"
+    if edit["evaluate"] and search["subject"] not in edit.get(
+        "choose_alpha_on", study["evaluation"]["choose_alpha_on"]
+    ):
+        yield f"{place}.choose_alpha_on: lacks {search['subject']}, the subject of its search"
 
 
 def _broken_projection(study: Mapping, edit: Mapping, place: str) -> Iterator[str]:
@@ -390,8 +529,6 @@ def _broken_projection(study: Mapping, edit: Mapping, place: str) -> Iterator[st
         yield f"{place}.reading: unnormalized is no projector, it has no complement"
     if edit["transform"] == "raw_matched" and projection["match_norm"]:
         yield f"{place}.match_norm: raw_matched takes the projection's own norm"
-    if "draws" in projection:
-        if basis not in ("random", "random_features"):
-            yield f"{place}.draws: basis {basis} has nothing to draw"
-        if study["selections"].get(edit["selection"], {}).get("draws"):
-            yield f"{place}.draws: its selection '{edit['selection']}' has draws already"
+    if "draws" in projection and basis not in ("random", "random_features"):
+        yield f"{place}.draws: basis {basis} has nothing to draw"
+    yield from _draws_twice(study, edit, place)

@@ -1,7 +1,8 @@
 """Task vectors in factored form (paper, section 3; Ilharco et al. 2022).
 
 The weight difference that a LoRA makes in one linear module is scale * B @ A. It stays factored:
-two orders of magnitude smaller than the dense difference, and exact in fp32. numpy only.
+two orders of magnitude smaller than the dense difference, and exact in fp32. Only what is not low
+rank any more, such as a trimmed difference, is held entry by entry. numpy only.
 """
 
 from __future__ import annotations
@@ -47,6 +48,16 @@ class LowRank:
     B: np.ndarray
     scale: float = 1.0
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(outputs, inputs) of the module."""
+        return self.B.shape[0], self.A.shape[1]
+
+    def scaled(self, factor: float) -> LowRank:
+        """factor times the difference in fp32, the factor in B; 1 leaves every bit of fp32 ones."""
+        b = (np.float32(factor) * self.B).astype(np.float32)
+        return LowRank(self.A.astype(np.float32), b, self.scale)
+
     def dense(self) -> np.ndarray:
         """(outputs, inputs) fp32, the difference itself."""
         return np.float32(self.scale) * (self.B @ self.A)
@@ -64,13 +75,40 @@ class LowRank:
 
 
 @dataclass(frozen=True)
+class Dense:
+    """A weight difference of one linear module that no small factors express.
+
+    values: (outputs, inputs) fp32.
+    """
+
+    values: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(outputs, inputs) of the module."""
+        return self.values.shape
+
+    def scaled(self, factor: float) -> Dense:
+        """factor times the difference, in fp32."""
+        return Dense((np.float32(factor) * self.values).astype(np.float32))
+
+    def dense(self) -> np.ndarray:
+        """(outputs, inputs) fp32, the difference itself."""
+        return self.values
+
+    def energy(self) -> float:
+        """Squared Frobenius norm, summed in fp64."""
+        return float(np.sum(self.values.astype(np.float64) ** 2))
+
+
+@dataclass(frozen=True)
 class TaskVector:
-    """The factored weight difference between a fine-tuned model and its base.
+    """The weight difference between a fine-tuned model and its base, by module.
 
     modules: module name as in the base's weight keys without '.weight'. base: digest of the base.
     """
 
-    modules: Mapping[str, LowRank]
+    modules: Mapping[str, LowRank | Dense]
     base: str
 
     def in_layers(self, layers: list[int]) -> TaskVector:
@@ -83,9 +121,12 @@ class TaskVector:
         return sum(delta.energy() for delta in self.modules.values())
 
     def save(self, path: str | Path) -> None:
-        """Write the factors; the metadata names the base, the modules and the layers."""
+        """Write the differences; the metadata names the base, the modules and the layers."""
         tensors = {}
         for name, delta in self.modules.items():
+            if isinstance(delta, Dense):
+                tensors[f"{name}.dense"] = np.ascontiguousarray(delta.values, dtype=np.float32)
+                continue
             tensors[f"{name}.lora_A"] = np.ascontiguousarray(delta.A, dtype=np.float32)
             tensors[f"{name}.lora_B"] = np.ascontiguousarray(delta.B, dtype=np.float32)
             tensors[f"{name}.scale"] = np.array(delta.scale, dtype=np.float64)
@@ -103,11 +144,21 @@ class TaskVector:
         tensors, metadata = read_tensors(path)
         if "task_vector" not in metadata:
             raise ValueError(f"{path}: not a task vector (no task_vector entry in its metadata)")
-        names = sorted(key.removesuffix(".lora_A") for key in tensors if key.endswith(".lora_A"))
-        modules = {}
-        for name in names:
-            a, b, scale = (tensors[f"{name}.{kind}"] for kind in ("lora_A", "lora_B", "scale"))
-            modules[name] = LowRank(a, b, float(scale))
+        parts: dict[str, dict[str, np.ndarray]] = {}
+        for key, tensor in tensors.items():
+            name, _, part = key.rpartition(".")
+            parts.setdefault(name, {})[part] = tensor
+        modules: dict[str, LowRank | Dense] = {}
+        for name, found in sorted(parts.items()):
+            if set(found) == {"dense"}:
+                modules[name] = Dense(found["dense"])
+            elif set(found) == {"lora_A", "lora_B", "scale"}:
+                modules[name] = LowRank(found["lora_A"], found["lora_B"], float(found["scale"]))
+            else:
+                raise ValueError(
+                    f"{path}: '{name}' has {', '.join(sorted(found))}: expected lora_A, lora_B "
+                    "and scale, or dense"
+                )
         return cls(modules, json.loads(metadata["task_vector"])["base"])
 
 
@@ -205,10 +256,9 @@ def check_fits(vector: TaskVector, model: str | Path, source: str | Path) -> Non
             f"{model}, first '{unmatched[0]}' (the base spells its keys '{spelled}')"
         )
     for name, delta in vector.modules.items():
-        found = (delta.B.shape[0], delta.A.shape[1])
-        if found != shapes[f"{name}.weight"]:
+        if delta.shape != shapes[f"{name}.weight"]:
             raise ValueError(
-                f"{source}: {name} is {found}, {model} expects {shapes[f'{name}.weight']}: "
+                f"{source}: {name} is {delta.shape}, {model} expects {shapes[f'{name}.weight']}: "
                 "made for another base?"
             )
 

@@ -75,6 +75,39 @@ def direction_or_size(raw: str, projected: str, matched: str) -> str:
     return {ABOVE: "size", NONE: "direction", BELOW: "harmful"}[matched]
 
 
+def survives(difference: float, alone: float, corrected: float, level: float = 0.05) -> str:
+    """What correction for all edits leaves of a gain, from its p alone and corrected.
+
+    kept: significant after correction. lost: significant alone only. unshown: not even alone.
+    none: there is no gain.
+    """
+    if difference <= 0:
+        return "none"
+    if corrected < level:
+        return "kept"
+    return "lost" if alone < level else "unshown"
+
+
+def degradation(found: Sequence[str]) -> str:
+    """Whether an edit degrades subjects, from the verdict on each (`statistics.non_inferiority`).
+
+    shown: on one at least. excluded: on every subject a loss of the margin or more is. open: no
+    loss is shown, and on some subject none is excluded.
+    """
+    if any(verdict.startswith("degraded") for verdict in found):
+        return "shown"
+    return "excluded" if set(found) == {"not inferior"} else "open"
+
+
+def optimism(observed: float, low: float) -> str:
+    """What choosing alpha on the test problems gains, from its interval, which is never negative.
+
+    none: both choices do equally well here. shown: the interval is above zero. unshown: it holds
+    zero.
+    """
+    return "none" if observed <= 0 else "shown" if low > 0 else "unshown"
+
+
 def against_chance(retained: float, chance: float) -> str:
     """Energy kept by a projection against k/d, what a random subspace of that rank keeps."""
     ratio = retained / chance
@@ -155,3 +188,36 @@ ENERGY = {
     "({chance}~%, ratio {ratio}); the best one would keep {oracle}~%. So little energy says "
     "nothing about SAE features in particular.",
 }
+
+SURVIVES_ANSWER = {
+    "kept": "yes",
+    "lost": "no, only before correction",
+    "unshown": "not shown at this n, with or without correction",
+    "none": "there is no gain",
+}
+SURVIVES = (
+    "{edit} against base on {scope}: {difference} points, p~=~{alone} alone and p~=~{corrected} "
+    "corrected for all {edits} edits evaluated on these problems (sign flips, two-sided)."
+)
+DEGRADATION_ANSWER = {
+    "shown": "yes, some",
+    "excluded": "no, excluded on every subject",
+    "open": "none shown, but not excluded everywhere",
+}
+DEGRADATION = (
+    "{edit} against base: of {subjects} subjects, {lost} show a loss; on {safe} a loss of {margin} "
+    "points or more is excluded (the 95~% interval ends above it); {undecided} are undecided. "
+    "What would be found in four of five repetitions, if as many answers differ as here, is a "
+    "difference of {lowest} to {highest} points, by subject. Each subject is judged on its own."
+)
+OPTIMISM_ANSWER = {
+    "none": "not at all here: both choices do as well",
+    "shown": "it flatters",
+    "unshown": "not shown at this n",
+}
+OPTIMISM = (
+    "{edit}: α~=~{chosen} chosen on validation problems gives {honest}~% on the test problems that "
+    "choose; α~=~{best} chosen on these themselves, as the paper does, {flattered}~%: {optimism} "
+    "points more. Over resamples with both choices made again: {low} to {high} points (95~%). "
+)
+REPEATED = "Of {repeated} answers given a second time, {differ} differ."

@@ -1,0 +1,23 @@
+"""What each layer of a task vector does to the loss: selectors that need no SAE."""
+
+
+rule measure_gains:
+    input:
+        problems="<results>/data/probe.jsonl",
+        model="<seed>/model/manifest.json",
+        vector="<seed>/vectors/{vector}.safetensors",
+    output:
+        "<seed>/gains/{vector}/{subject}.tsv",
+    log:
+        "<logs>/measure_gains/seed-{seed}_{vector}_{subject}.log",
+    benchmark:
+        "<benchmarks>/measure_gains/seed-{seed}_{vector}_{subject}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        n_layers=len(LAYERS),
+        code=code_digest("measure_gains"),
+    message:
+        "measure what each layer of {wildcards.vector} does to the loss on {wildcards.subject} (seed {wildcards.seed})"
+    script:
+        "../workflow/scripts/measure_gains.py"

@@ -1,0 +1,23 @@
+"""Every alpha on the test problems, and what choosing alpha there would seem to gain (Table 4)."""
+
+from stethoscope.answers import read_answers
+from stethoscope.jobs import job
+from stethoscope.provenance import read_json, write_table
+from stethoscope.sweeps import optimism_table, sweep_table
+
+with job(snakemake) as progress:
+    inputs, choose_on = snakemake.input, snakemake.params.choose_on
+    subjects, bootstrap = snakemake.params.subjects, snakemake.params.bootstrap
+    chosen = {
+        (record["seed"], edit): found["chosen"]
+        for record in map(read_json, inputs.alphas)
+        for edit, found in record["edits"].items()
+    }
+    sweep = read_answers(inputs.sweeps, subjects)
+    base, test = read_answers(inputs.base, subjects), read_answers(inputs.test, subjects)
+    validation = read_answers(inputs.validation, choose_on)
+    table = sweep_table(sweep, base, chosen, choose_on, snakemake.params.target)
+    optimism = optimism_table(sweep, validation, test, chosen, choose_on, **bootstrap)
+    write_table(snakemake.output.sweep, table)
+    write_table(snakemake.output.optimism, optimism)
+    progress(f"{len(chosen)} swept, {len(sweep)} answers")

@@ -1,0 +1,16 @@
+"""Gains corrected for all edits, and losses that are excluded (paper, section 4 and Table 1)."""
+
+from stethoscope.answers import read_answers
+from stethoscope.corrections import families_table, losses_table
+from stethoscope.jobs import job
+from stethoscope.provenance import write_table
+
+with job(snakemake) as progress:
+    settings, target = snakemake.params.settings, snakemake.params.target
+    samples = read_answers(snakemake.input.evaluations, snakemake.params.subjects)
+    families = families_table(samples, target, **settings["sign_flip"])
+    losses = losses_table(samples, target, settings["margin"], **settings["bootstrap"])
+    write_table(snakemake.output.families, families)
+    write_table(snakemake.output.noninferiority, losses)
+    small = families[(families["p_max"] < 0.05) & (families["subject"] == target)]
+    progress(f"{len(small)} gains or losses on the target at corrected p < .05")

@@ -1,0 +1,21 @@
+"""Measure by how much each layer of a task vector lowers the loss on a subject's probe problems."""
+
+from pathlib import Path
+
+from stethoscope.data import of_subject, read_problems
+from stethoscope.gains import layer_gains
+from stethoscope.jobs import job
+from stethoscope.likelihood import solution_batches
+from stethoscope.models import load_model, load_tokenizer
+from stethoscope.provenance import write_table
+from stethoscope.taskvectors import TaskVector, check_base
+
+with job(snakemake) as progress:
+    base = Path(snakemake.input.model).parent
+    vector = TaskVector.load(snakemake.input.vector)
+    check_base(vector, base, snakemake.input.vector)
+    problems = of_subject(read_problems(snakemake.input.problems), snakemake.wildcards.subject)
+    batches = solution_batches(load_tokenizer(base), problems)
+    table = layer_gains(load_model(base), batches, vector, snakemake.params.n_layers)
+    write_table(snakemake.output[0], table)
+    progress(f"loss {table['loss_base'][0]:.3f}, with all layers {table['loss_full'][0]:.3f}")

@@ -1,0 +1,34 @@
+"""How the task vectors that edits merge meet in the edited layers (paper, appendix E)."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from stethoscope.jobs import job, seed_of
+from stethoscope.merging import interference
+from stethoscope.provenance import read_json, write_table
+from stethoscope.taskvectors import TaskVector
+
+COLUMNS = [
+    "seed", "first", "second", "selection", "layer", "density", "cosine", "overlap",
+    "sign_conflict", "norm_first", "norm_second",
+]  # fmt: skip
+
+with job(snakemake) as progress:
+    vectors = {
+        (seed_of(path), Path(path).stem): TaskVector.load(path) for path in snakemake.input.vectors
+    }
+    layers = {
+        (seed_of(path), Path(path).stem): read_json(path)["layers"]
+        for path in snakemake.input.selections
+    }
+    rows = []
+    for seed in snakemake.params.seeds:
+        for first, second, selection, density in snakemake.params.pairs:
+            pair = (
+                vectors[seed, name].in_layers(layers[seed, selection]) for name in (first, second)
+            )
+            about = {"seed": seed, "first": first, "second": second, "selection": selection}
+            rows += [{**about, **row} for row in interference(*pair, density)]
+    write_table(snakemake.output[0], pd.DataFrame(rows, columns=COLUMNS))
+    progress(f"{len(snakemake.params.pairs)} pairs of task vectors in each seed")
