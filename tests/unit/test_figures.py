@@ -70,6 +70,12 @@ def test_points_of_equal_energy_stand_around_their_place():
     assert places[0] < 100 < places[2]
 
 
+def test_many_points_of_equal_energy_do_not_spread_over_the_axis():
+    points = [Point(100.0, effect, None, "random", "x", small=True) for effect in range(40)]
+    places = [place for place, _ in _side_by_side(points)]
+    assert max(places) / min(places) == pytest.approx(1.7)
+
+
 def test_a_study_without_projection_or_draws_can_be_drawn(tmp_path):
     effects = {name: EFFECTS[name] for name in ("base", "full", "sp")}
     report = make(tmp_path, effects=effects)
@@ -85,15 +91,16 @@ def test_figure_5_marks_controls_of_which_only_the_energy_is_known(tmp_path):
     assert (ticks.get_marker(), ticks.get_linestyle()) == ("|", "None")
 
 
-def test_further_edits_differ_by_their_markers(tmp_path):
+def test_further_projections_differ_by_their_markers(tmp_path):
     report = make(tmp_path)
     points = list(_points(report, report.one("base"), "1"))
     assert {point.marker for point in points} == {"o"}
-    for edit in ("full", "random"):
+    for edit in ("full", "projected", "projected_matched"):
         report.source("study").document["edits"][edit]["role"] = "other"
     again = list(_points(Report(report.sources), report.one("base"), "1"))
-    assert {point.marker for point in again if point.label == "Full merge"} == {"s"}
-    assert {point.marker for point in again if point.label == "Random layers"} == {"^"}
+    assert {point.marker for point in again if point.label == "SAE projection"} == {"s"}
+    assert {point.marker for point in again if point.label == "SAE projection, raw norm"} == {"^"}
+    assert "Full merge" not in {point.label for point in again}  # raw: all of its energy
 
 
 @pytest.mark.parametrize("name", ["figure6", "figure7", "figure9"])

@@ -162,6 +162,19 @@ def test_each_printed_number_is_in_the_file_that_cells_json_names(finished):
     assert looked_up > 100
 
 
+def test_each_table_and_figure_of_the_paper_has_its_files(finished):
+    report = finished.folder / "results/ci/report"
+    wanted = {f"tables/table{number}.{kind}" for number in range(1, 7) for kind in ("tsv", "tex")}
+    wanted |= {f"figures/figure{number}.svg" for number in range(1, 10)}
+    assert {
+        path.relative_to(report).as_posix() for path in report.glob("*/*") if path.stat().st_size
+    } == wanted
+    page = (report / "index.html").read_text("utf-8")
+    for name in [*(f"table-{n}" for n in range(1, 7)), *(f"figure-{n}" for n in range(1, 10))]:
+        left_out = name in ("table-4", "figure-6", "figure-7")  # ours is not swept
+        assert (f'id="{name}"' in page) != left_out
+
+
 def test_the_page_is_self_contained(finished):
     page = (finished.folder / "results/ci/report/index.html").read_text("utf-8")
     assert len(page) < 3_000_000

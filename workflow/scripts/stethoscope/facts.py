@@ -149,9 +149,14 @@ class Report:
 
     @cached_property
     def edits(self) -> tuple[Edit, ...]:
-        """Concrete edits that were evaluated on test, in the order of `ROLES`."""
+        """Concrete edits that were evaluated on test, in the order of `ROLES`; draws by number."""
         edits = [self._edit(name) for name in self.source("accuracy").values("edit")]
-        return tuple(sorted(edits, key=lambda edit: ROLES.index(edit.role)))
+        families = list(dict.fromkeys(edit.family for edit in edits))
+
+        def place(edit: Edit) -> tuple[int, int, int]:
+            return ROLES.index(edit.role), families.index(edit.family), int(edit.draw or 0)
+
+        return tuple(sorted(edits, key=place))
 
     @cached_property
     def unevaluated(self) -> tuple[Edit, ...]:

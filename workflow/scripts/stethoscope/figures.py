@@ -37,7 +37,8 @@ from stethoscope.statistics import wilson_interval
 
 PUBLISHED_THRESHOLD = 4.0  # SP of the paper's main selection (claim C11)
 OTHER_MARKERS = ("s", "^", "v", "P", "X", "<", ">", "p")  # one a further edit of Figure 5
-SPREAD = 1.09  # factor between neighbours of the same energy in Figure 5
+# Figure 5: factor between neighbours of the same energy, and between the outermost ones
+SPREAD, WIDEST = 1.09, 1.7
 
 
 def figure2(report: Report) -> str:
@@ -217,11 +218,12 @@ class Point:
 def _points(report: Report, base: Edit, seed: str) -> Iterator[Point]:
     energy = report.source("energy")
     merged = {edit.family for edit, _ in report.merges()}  # what they keep is not of one vector
-    others = (edit.family for edit in report.of("other"))
-    families = dict.fromkeys(family for family in others if family not in merged)
+    projections = {edit for edit, _ in report.projections() if edit.family not in merged}
+    others = [edit for edit in report.of("other") if edit in projections]
+    families = dict.fromkeys(edit.family for edit in others)
     markers = dict(zip(families, OTHER_MARKERS * len(families), strict=False))
     for edit in report.edits:
-        shown = edit.role != "control" and edit.family not in merged
+        shown = edit in others or edit.role not in ("control", "other")
         row = report.energy_row(edit, seed) if shown else None
         paired = report.paired(edit, base, report.target) if row is not None else None
         kept = 100 * number(energy.rows[row]["energy_retained"]) if paired else 0
@@ -266,8 +268,9 @@ def _side_by_side(points: Sequence[Point]) -> Iterator[tuple[float, Point]]:
     for point in points:
         groups.setdefault(f"{point.kept:.3g}", []).append(point)
     for group in groups.values():
+        step = min(SPREAD, WIDEST ** (1 / max(1, len(group) - 1)))
         for index, point in enumerate(group):
-            yield point.kept * SPREAD ** (index - (len(group) - 1) / 2), point
+            yield point.kept * step ** (index - (len(group) - 1) / 2), point
 
 
 def _draw_point(axis: Axes, place: float, point: Point) -> None:
@@ -278,6 +281,9 @@ def _draw_point(axis: Axes, place: float, point: Point) -> None:
         axis.plot([place], [point.effect], "D", **style)
         return
     low, high = point.interval
+    if point.small:  # many draws: their scatter says what an interval of each would
+        axis.plot([place], [point.effect], point.marker, **style)
+        return
     error = [[max(0.0, point.effect - low)], [max(0.0, high - point.effect)]]
     hollow = point.role == "projection_matched"
     style["markerfacecolor"] = "white" if hollow else colour
@@ -307,7 +313,7 @@ def _chance_lines(axis: Axes, report: Report, seed: str) -> list:
 
 def _legend(axis: Axes, handles: list, labels: list[str]) -> None:
     axis.legend(handles, labels, loc="upper left", handlelength=1.3, borderaxespad=0.1)
-    axis.set_ylim(top=axis.get_ylim()[1] * 1.22)  # room for the legend above the bars
+    axis.set_ylim(top=axis.get_ylim()[1] * (1 + 0.11 * len(labels)))  # room above the bars
 
 
 FIGURES = {

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from stethoscope.cells import SIGNED2
 from stethoscope.data import SUBJECTS
 from stethoscope.drawing import (
     COLOURS,
@@ -111,12 +113,11 @@ def approaches(report: Report) -> list[Approach]:
     return found
 
 
-def _say(axis, place: float, value: float, colour: str) -> None:
-    text = f"{value:+.2f}".replace("-", "−")
-    axis.annotate(
-        text, (place, value), (8, 0), textcoords="offset points", va="center", fontsize=8.5,
-        color=colour,
-    )  # fmt: skip
+def _say(axis: Axes, place: float, value: float, colour: str) -> None:
+    """The number beside its mark."""
+    style = {"textcoords": "offset points", "va": "center", "fontsize": 8.5, "color": colour}
+    style["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # over the lines
+    axis.annotate(SIGNED2(value), (place, value), (8, 0), **style)
 
 
 def figure8(report: Report) -> str:
@@ -135,10 +136,9 @@ def figure8(report: Report) -> str:
         )
         for index, (_, values) in enumerate(rows):
             for column, z in enumerate(values):
-                text = f"{z:+.2f}".replace("-", "−").replace("inf", "∞")
                 dark = abs(z) > 0.7 * SHOWN
                 axis.text(
-                    column + 0.5, index + 0.5, text, ha="center", va="center",
+                    column + 0.5, index + 0.5, SIGNED2(z), ha="center", va="center",
                     weight="bold" if abs(z) > CRITICAL else "normal",
                     color="white" if dark else INK,
                 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from matplotlib import rc_context
@@ -9,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from stethoscope.cells import SIGNED2
 from stethoscope.data import SUBJECTS
 from stethoscope.drawing import (
     COLOURS,
@@ -145,7 +147,10 @@ def _scatter(axis: Axes, report: Report, search: str) -> None:
     if rows:
         row = table.rows[rows[0]]
         r, low, high = (number(row[column]) for column in ("r", "r_low", "r_high"))
-        title += f"\nr = {r:+.2f} [{low:+.2f}, {high:+.2f}]".replace("-", "−")
+        if not math.isnan(r):
+            title += f"\nr = {SIGNED2(r)}"
+        if not math.isnan(low):  # few points have no interval
+            title += f" [{SIGNED2(low)}, {SIGNED2(high)}]"
     axis.set_title(title)
     axis.set_xlabel("perplexity of the held-out solutions")
 

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
+from stethoscope.cells import POINTS
 from stethoscope.data import SUBJECTS
 from stethoscope.drawing import (
     COLOURS,
@@ -107,7 +108,7 @@ def _path(
     axis.text(86, middle - 2.4, counts, ha="center", va="center")
     accuracy = published_accuracy(report)
     effect = accuracy[PUBLISHED_METHOD[edit.role]] - accuracy[BASE_METHOD]
-    said = f"published {effect:+.1f} points".replace("-", "−")
+    said = f"published {POINTS(effect / 100)} points"
     axis.text(86, middle - 5.8, said, ha="center", va="center", color=PUBLISHED, fontsize=8.5)
     for start, end in (
         ((26, 36), (34, middle + 3)),
