@@ -47,12 +47,12 @@ def bench(report: Report) -> Bench | None:
     sizes = _sizes(report, ours)
     equal = [edits for edits in families.values() if _sizes(report, edits[0]) == sizes]
     unequal = [edits for edits in families.values() if edits not in equal]
-    twins = [edits for edits in equal if _selector(report, edits[0]) == "random"]
+    twins = [edits for edits in equal if selector(report, edits[0]) == "random"]
     rivals = [edit for edits in equal if edits not in twins for edit in edits if edit != ours]
     scaled = [
         edits[0]
         for edits in unequal
-        if edits[0].role == "control" and _selector(report, edits[0]) == "all"
+        if edits[0].role == "control" and selector(report, edits[0]) == "all"
     ]
     if not (rivals or twins or unequal):
         return None
@@ -180,7 +180,8 @@ def _selection(report: Report, edit: Edit) -> tuple[str, Mapping]:
     return name, study["selections"][name]
 
 
-def _selector(report: Report, edit: Edit) -> str:
+def selector(report: Report, edit: Edit) -> str:
+    """How the layers of an edit were picked: `by` of its selection."""
     return _selection(report, edit)[1]["by"]
 
 

@@ -302,7 +302,7 @@ def _null(report: Report, seed: str, sae: str) -> tuple[str, Markup] | None:
         [_layer(report, row, "sp_p_familywise", PVALUE) for row in taken],
         lambda p: p <= SIGNIFICANT,
     )
-    sentence = _sentence(
+    sentence = verdicts.sentence(
         NULL,
         exceed=exceed,
         family=family,
@@ -311,7 +311,7 @@ def _null(report: Report, seed: str, sae: str) -> tuple[str, Markup] | None:
         rest=_size(report, rest) if rest else "no",
     )
     if rest and also.value == len(rest) and exceed.value == len(taken):
-        return NULL_EVERYWHERE_ANSWER, sentence + _sentence(NULL_EVERYWHERE)
+        return NULL_EVERYWHERE_ANSWER, sentence + verdicts.sentence(NULL_EVERYWHERE)
     way = ABOVE if exceed.value == len(taken) else NONE if exceed.value else BELOW
     return NULL_ANSWER[way], sentence
 
@@ -321,7 +321,7 @@ def _threshold(report: Report, seed: str, sae: str) -> tuple[str, Markup]:
         return _measure(report, seed, sae, measure, form or MEASURES[measure][1])["value"]
 
     share = value("published_reached_by_null")
-    sentence = _sentence(
+    sentence = verdicts.sentence(
         THRESHOLD,
         bound=value("published", FIXED1),
         share=share,
@@ -337,7 +337,7 @@ def _set(report: Report, seed: str, sae: str) -> tuple[str, Markup]:
     found = _measure(report, seed, sae, "jaccard_bootstrap", FIXED2)
     chance = _measure(report, seed, sae, "jaccard_chance", FIXED2)["value"]
     same = _measure(report, seed, sae, "same_set_bootstrap", PERCENT)["value"]
-    sentence = _sentence(
+    sentence = verdicts.sentence(
         SET, jaccard=found["value"], low=found["low"], high=found["high"], chance=chance, same=same
     )
     return SET_ANSWER[steadiness(found["value"].value)], sentence
@@ -357,7 +357,7 @@ def _honest(report: Report, seed: str, sae: str) -> tuple[str, Markup] | None:
         [_layer(report, row, "sp_honest", FIXED2) for row in taken],
         lambda score: score > 1,
     )
-    sentence = _sentence(
+    sentence = verdicts.sentence(
         HONEST, plain=plain, honest=honest, above=above, selected=_size(report, taken)
     )
     return HONEST_ANSWER[kept_by_honesty(plain.value, honest.value)], sentence
@@ -378,7 +378,7 @@ def _depth(report: Report, seed: str, sae: str) -> tuple[str, Markup] | None:
     published = report.cells.derived(
         "rank correlation", lambda v: rank_correlation(v[0::2], v[1::2]), pairs, FIXED2
     )
-    sentence = _sentence(DEPTH[way], depth=depth["value"]) + _sentence(
+    sentence = verdicts.sentence(DEPTH[way], depth=depth["value"]) + verdicts.sentence(
         DEPTH_BOUNDS,
         low=depth["low"],
         high=depth["high"],
@@ -406,7 +406,7 @@ def _grid(report: Report, seed: str, sae: str) -> tuple[str, Markup] | None:
         return None
     rank_low, rank_high = report.extremes(ranks, FIXED2)
     set_low, set_high = report.extremes(overlaps, FIXED2)
-    sentence = _sentence(
+    sentence = verdicts.sentence(
         GRID,
         count=report.cells.derived("number of variants", len, overlaps, INTEGER),
         same=same,
@@ -428,7 +428,7 @@ def _others(report: Report, seed: str, sae: str) -> tuple[str, Markup] | None:
         return None
     overlaps = [report.cells.number(table, row, "jaccard", FIXED2) for row in without]
     same = _count(report, "the same set", overlaps, lambda overlap: overlap == 1)
-    sentence = _sentence(
+    sentence = verdicts.sentence(
         OTHERS,
         same=same,
         count=report.cells.derived("number of variants", len, overlaps, INTEGER),
@@ -440,8 +440,8 @@ def _others(report: Report, seed: str, sae: str) -> tuple[str, Markup] | None:
         if float(table.rows[row]["jaccard"]) < 1
     ]
     if moving:
-        sentence += _sentence("It changes without {names}. ", names=", ".join(moving))
-    sentence += _sentence(
+        sentence += verdicts.sentence("It changes without {names}. ", names=", ".join(moving))
+    sentence += verdicts.sentence(
         LARGEST, largest=report.cells.number(table, largest[0], "jaccard", FIXED2)
     )
     return "yes" if moving else "no", sentence
@@ -478,7 +478,7 @@ def _controls(report: Report, seed: str, sae: str) -> tuple[str, Markup] | None:
             [*profile, *other],
             FIXED2,
         )
-        sentence += _sentence(
+        sentence += verdicts.sentence(
             CONTROL,
             kind=CONTROLS[name.removeprefix(f"{sae}-")],
             rank=rank,
@@ -554,7 +554,3 @@ def _denominator(name: str) -> str:
 
 def _interval(low: Cell, high: Cell) -> tuple:
     return ("[", low, ", ", high, "]")
-
-
-def _sentence(template: str, **values: object) -> Markup:
-    return Markup(template.replace("~", "\N{NO-BREAK SPACE}")).format(**values)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from markupsafe import Markup
 
 from stethoscope import corrected, verdicts
-from stethoscope.bench_table import bench, same_layers
+from stethoscope.bench_table import Bench, bench, same_layers, selector
 from stethoscope.cells import EMPTY, FIXED1, FIXED3, INTEGER, PERCENT2, Cell
 from stethoscope.facts import DRAWS_FOR_RANK, OTHERS, Edit, Paired, Report
 from stethoscope.paper_tables import methods
@@ -46,8 +46,9 @@ def findings(report: Report) -> tuple[verdicts.Finding, ...]:
             found.append(_compared(report, key, question, edit, reference, subject, answers))
     if ours and report.of("random"):
         found.insert(-2 if projected else len(found), _against_draws(report, ours))
-    if among and among.rivals:
-        found.insert(-2 if projected else len(found), _against_rivals(report, ours, among.rivals))
+    for key, question, rivals in _rivals(report, among) if among else ():
+        finding = _against_rivals(report, key, question, ours, rivals)
+        found.insert(-2 if projected else len(found), finding)
     if all((base, ours, projected, matched)):
         found.append(_cause(report, base, ours, projected, matched))
     if ours and (rest := _complement(report)):
@@ -73,7 +74,7 @@ def _compared(
     if paired is None:
         sentence = Markup("These two were not compared on the same problems.")
         return verdicts.Finding(key, question, "not compared", sentence)
-    sentence = _sentence(
+    sentence = verdicts.sentence(
         verdicts.COMPARED[paired.direction],
         edit=edit.title,
         reference=reference.title,
@@ -104,7 +105,7 @@ def _against_draws(report: Report, ours: Edit) -> verdicts.Finding:
     floor = report.cells.derived("1 / (draws + 1)", lambda v: 1 / (len(v) + 1), theirs, FIXED3)
     enough = len(draws) >= DRAWS_FOR_RANK
     text = verdicts.STANDING[place] + (verdicts.RANGE_ENOUGH if enough else verdicts.RANGE)
-    sentence = _sentence(
+    sentence = verdicts.sentence(
         text,
         edit=ours.title,
         ours=mine,
@@ -136,17 +137,31 @@ def _against_draws(report: Report, ours: Edit) -> verdicts.Finding:
         )
         if set(ways) == {verdicts.NONE}:
             rest = " Paired with each draw in turn, no difference is shown at this n."
-        sentence += _sentence(rest, above=above, below=below)
+        sentence += verdicts.sentence(rest, above=above, below=below)
     question = f"Does ours beat random layers on {report.target_name}?"
     return verdicts.Finding("ours-random", question, verdicts.STANDING_ANSWER[place], sentence)
 
 
-def _against_rivals(report: Report, ours: Edit, rivals: Sequence[Edit]) -> verdicts.Finding:
-    question = f"Does SP pick better layers than other selectors on {report.target_name}?"
+def _rivals(report: Report, among: Bench) -> Iterator[tuple[str, str, tuple[Edit, ...]]]:
+    """Groups of the other selectors that a question is asked of: (key, question, edits)."""
+    where = f"on {report.target_name}"
+    for key, asked, by in (
+        ("depth", "than depth does", "window"),
+        ("norm", "than the task vector's norm does", "task_vector_norm"),
+        ("selectors", "than other selectors do", None),
+    ):
+        rivals = tuple(edit for edit in among.rivals if by in (None, selector(report, edit)))
+        if rivals:
+            yield f"ours-{key}", f"Does SP pick better layers {asked}, {where}?", rivals
+
+
+def _against_rivals(
+    report: Report, key: str, question: str, ours: Edit, rivals: Sequence[Edit]
+) -> verdicts.Finding:
     paired = [report.paired(ours, rival, report.target) for rival in rivals]
     if not all(paired):
         sentence = Markup("Ours and the other selectors were not compared on the same problems.")
-        return verdicts.Finding("ours-selectors", question, "not compared", sentence)
+        return verdicts.Finding(key, question, "not compared", sentence)
     bounds = [bound for found in paired for bound in (found.low, found.high)]
     differences = [found.difference for found in paired]
 
@@ -157,7 +172,7 @@ def _against_rivals(report: Report, ours: Edit, rivals: Sequence[Edit]) -> verdi
 
         return report.cells.derived(f"intervals {way} zero", counted, bounds, INTEGER)
 
-    sentence = _sentence(
+    sentence = verdicts.sentence(
         verdicts.RIVALS,
         edit=ours.title,
         scope=report.target_name,
@@ -170,7 +185,7 @@ def _against_rivals(report: Report, ours: Edit, rivals: Sequence[Edit]) -> verdi
         ),
     )
     answer = verdicts.against_rivals([found.direction for found in paired])
-    return verdicts.Finding("ours-selectors", question, answer, sentence)
+    return verdicts.Finding(key, question, answer, sentence)
 
 
 def _cause(
@@ -182,7 +197,9 @@ def _cause(
         sentence = Markup("Raw, projected and rescaled edits were not all compared with base.")
         return verdicts.Finding("cause", question, "not compared", sentence)
     cause = verdicts.direction_or_size(*(paired.direction for paired in found))
-    sentence = _sentence(verdicts.CAUSE[cause], scope=report.target_name, **_numbers(found[2]))
+    sentence = verdicts.sentence(
+        verdicts.CAUSE[cause], scope=report.target_name, **_numbers(found[2])
+    )
     for seed in report.seeds:
         row = report.energy_row(projected, seed)
         retained, chance, oracle = (
@@ -197,7 +214,7 @@ def _cause(
             text = text.replace(" It keeps", " With seed {seed} it keeps").replace(
                 " So little energy says nothing about SAE features in particular.", ""
             )
-        sentence += _sentence(
+        sentence += verdicts.sentence(
             text,
             retained=retained,
             chance=chance,
@@ -267,8 +284,3 @@ def _numbers(paired: Paired) -> dict[str, Cell]:
         "high": paired.high,
         "n": paired.n,
     }
-
-
-def _sentence(template: str, **values: object) -> Markup:
-    """A sentence of `verdicts` with its numbers; ~ is a space that does not break."""
-    return Markup(template.replace("~", "\N{NO-BREAK SPACE}")).format(**values)

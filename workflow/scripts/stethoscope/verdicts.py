@@ -27,6 +27,11 @@ class Finding:
     sentence: Markup
 
 
+def sentence(template: str, **values: object) -> Markup:
+    """One of the sentences here with its numbers; ~ is a space that does not break."""
+    return Markup(template.replace("~", "\N{NO-BREAK SPACE}")).format(**values)
+
+
 def direction(low: float, high: float) -> str:
     """Where an interval of a difference lies: above zero, below zero, or none (holds zero)."""
     if low > high:
@@ -155,7 +160,7 @@ RANGE = (
 RANGE_ENOUGH = " ({lowest} to {highest}~%, mean {mean}~%). Rank p~=~{p} over {draws} draws."
 
 RIVALS = (
-    "Other selectors with as many layers: {total}, of which {same} picked the very same ones. The "
+    "Selectors with as many layers: {total}, of which {same} picked the very same ones. The "
     "paired 95~% interval of {edit} minus theirs on {scope} is above zero for {above} and below "
     "zero for {below}; {higher} have a higher accuracy, whether or not it is shown at this n."
 )
