@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: help demo test clean
+.PHONY: help demo full test clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -12,6 +12,10 @@ help: ## list the targets
 demo: .venv/installed ## run the embedded study: raw material to results/demo/report/index.html
 	@$(BIN)/snakemake --cores $(CORES)
 	@echo "report: results/demo/report/index.html"
+
+full: .venv/installed ## run the whole experiment: results/full/report/index.html
+	@$(BIN)/snakemake --cores $(CORES) --configfile config/full.yaml
+	@echo "report: results/full/report/index.html"
 
 test: .venv/installed ## run all tests
 	@$(BIN)/pytest
