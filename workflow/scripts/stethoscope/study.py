@@ -440,7 +440,7 @@ def _broken_references(study: Mapping) -> Iterator[str]:
             yield f"{place}.sweep: an edit that answers no problems (evaluate: false) has no sweep"
         if edit["checkpoint"] and not edit["evaluate"]:
             yield (
-                f"{place}.checkpoint: an edit that answers no problems (evaluate: false) chooses no "
+                f"{place}.checkpoint: an edit that answers no problems (evaluate: false) has no "
                 "alpha to be exported at"
             )
     for subject in study["evaluation"]["choose_alpha_on"]:
