@@ -59,9 +59,9 @@ class LowRank:
         b = (np.float32(factor) * self.B).astype(np.float32)
         return LowRank(self.A.astype(np.float32), b, self.scale)
 
-    def dense(self) -> np.ndarray:
-        """(outputs, inputs) fp32, the difference itself."""
-        return np.float32(self.scale) * (self.B @ self.A)
+    def dense(self, rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:
+        """(outputs, inputs) fp32, the difference itself, or some rows and columns of it."""
+        return np.float32(self.scale) * (self.B[rows] @ self.A[:, columns])
 
     def energy(self) -> float:
         """Squared Frobenius norm, from the factors in fp64: never forms the difference."""
@@ -93,9 +93,9 @@ class Dense:
         """factor times the difference, in fp32."""
         return Dense((np.float32(factor) * self.values).astype(np.float32))
 
-    def dense(self) -> np.ndarray:
-        """(outputs, inputs) fp32, the difference itself."""
-        return self.values
+    def dense(self, rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:
+        """(outputs, inputs) fp32, the difference itself, or some rows and columns of it."""
+        return self.values[rows, columns]
 
     def energy(self) -> float:
         """Squared Frobenius norm, summed in fp64."""
