@@ -175,8 +175,7 @@ def test_links_to_the_files_of_a_base_are_followed(bases, vector, tmp_path):
         (lambda edit: scaled(edit, 1e39), "is not finite"),
         (
             lambda edit: TaskVector(
-                {name.replace("model.", "model.language_model."): d for name, d in
-                 edit.modules.items()}, edit.base),
+                {name.replace("mlp.", "mpl."): d for name, d in edit.modules.items()}, edit.base),
             "match no weight",
         ),
         (

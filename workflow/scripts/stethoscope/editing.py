@@ -26,6 +26,7 @@ from stethoscope.projection import (
     writes_to_stream,
 )
 from stethoscope.provenance import read_json
+from stethoscope.spelling import in_memory
 from stethoscope.taskvectors import (
     Dense,
     DenseOnDemand,
@@ -308,7 +309,7 @@ def save_adapter(folder: Path, edit: TaskVector, base_model: str) -> None:
         "lora_dropout": 0.0,
         "bias": "none",
         "inference_mode": True,
-        "target_modules": "|".join(re.escape(name) for name in sorted(edit.modules)),
+        "target_modules": "|".join(re.escape(in_memory(name)) for name in sorted(edit.modules)),
     }
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
     (folder / "adapter_config.json").write_text(text, encoding="utf-8")

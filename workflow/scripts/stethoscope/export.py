@@ -33,6 +33,7 @@ from stethoscope.taskvectors import (
     check_fits,
     layer_of,
     part_of,
+    spelled_as_on_disk,
 )
 from stethoscope.tensors import (
     Place,
@@ -79,6 +80,7 @@ def export_checkpoint(
     if edit.energy() == 0:
         raise ValueError(f"{target}: the edit changes nothing, its checkpoint is the base, {base}")
     check_base(edit, base, target)
+    edit = spelled_as_on_disk(edit, base, target)
     check_fits(edit, base, target)
     with atomic_folder(target) as folder:
         for name, digest in read_json(base / MANIFEST)["files"].items():

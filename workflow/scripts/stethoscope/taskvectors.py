@@ -19,6 +19,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from stethoscope.provenance import MANIFEST, folder_digest, read_json
+from stethoscope.spelling import in_memory, on_disk
 from stethoscope.tensors import (
     open_tensors,
     read_rows,
@@ -254,8 +255,8 @@ def part_of(module: str) -> str:
 
 
 def factor_key(module: str, part: str) -> str:
-    """PEFT's key of one factor of a module's difference."""
-    return f"{PEFT_PREFIX}{module}.lora_{part}.weight"
+    """PEFT's key of one factor of a module's difference: it follows the names in memory."""
+    return f"{PEFT_PREFIX}{in_memory(module)}.lora_{part}.weight"
 
 
 def weight_shapes(model: str | Path) -> dict[str, tuple[int, ...]]:
@@ -263,14 +264,14 @@ def weight_shapes(model: str | Path) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     for path in sorted(Path(model).glob("*.safetensors")):
         with open_tensors(path) as file:
-            shapes |= {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+            shapes |= {key: file.shape(key) for key in file.keys()}
     if not shapes:
         raise ValueError(f"{model}: no safetensors files of a model")
     return shapes
 
 
 def read_adapter(folder: str | Path) -> TaskVector:
-    """The weight differences of a PEFT LoRA adapter.
+    """The weight differences of a PEFT LoRA adapter, by the adapter's names of the modules.
 
     Raises ValueError when the adapter uses what a plain scale * B @ A does not express (DoRA,
     rsLoRA, biases, saved modules, patterns) or holds a key that is not a LoRA factor.
@@ -288,12 +289,11 @@ def read_adapter(folder: str | Path) -> TaskVector:
     modules = {}
     for key in sorted(tensors):
         match = _FACTOR.fullmatch(key)
-        if match is None or not {factor_key(match["module"], part) for part in "AB"} <= set(
-            tensors
-        ):
+        pair = match and [f"{PEFT_PREFIX}{match['module']}.lora_{part}.weight" for part in "AB"]
+        if match is None or not set(pair) <= set(tensors):
             raise ValueError(f"{weights}: '{key}' is not one of a pair ...lora_A.weight, lora_B")
         if match["part"] == "A":
-            a, b = (tensors[factor_key(match["module"], part)].astype(np.float32) for part in "AB")
+            a, b = (tensors[name].astype(np.float32) for name in pair)
             if not a.shape[0] == b.shape[1] == config["r"]:
                 raise ValueError(
                     f"{weights}: {match['module']} is {b.shape} @ {a.shape}, "
@@ -306,15 +306,32 @@ def read_adapter(folder: str | Path) -> TaskVector:
 def extract_task_vector(adapter: str | Path, model: str | Path) -> TaskVector:
     """The task vector of an adapter, checked against the base model it must have been made for.
 
+    Its modules are named as the base's files name them, however the adapter does.
+
     Raises ValueError when the adapter was made for another base, when a key matches no weight of
     the base or a shape does not fit, and when the vector is zero.
     """
     vector = read_adapter(adapter)
     check_base(vector, model, adapter)
+    vector = spelled_as_on_disk(vector, model, adapter)
     check_fits(vector, model, adapter)
     if vector.energy() == 0:
         raise ValueError(f"{adapter}: the task vector is zero: was the adapter trained?")
     return vector
+
+
+def spelled_as_on_disk(vector: TaskVector, model: str | Path, source: str | Path) -> TaskVector:
+    """The vector with its modules named as the model's files name them, as far as these have them.
+
+    Raises ValueError when it names one module in two spellings.
+    """
+    keys = weight_shapes(model)
+    names = {on_disk(name, keys): name for name in vector.modules}
+    if len(names) < len(vector.modules):
+        raise ValueError(f"{source}: holds a module in two spellings: which is the adapter?")
+    if all(new == old for new, old in names.items()):
+        return vector
+    return TaskVector({new: vector.modules[old] for new, old in names.items()}, vector.base)
 
 
 def check_base(vector: TaskVector, model: str | Path, source: str | Path) -> None:

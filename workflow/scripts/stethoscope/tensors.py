@@ -21,6 +21,12 @@ WIDTHS = {"BF16": 2, "F16": 2, "F32": 4}
 _TYPES = {"BF16": np.dtype("<u2"), "F16": np.dtype("<f2"), "F32": np.dtype("<f4")}
 # Entries that are worked on at once: whole tensors cost three times as long in fresh memory.
 BLOCK = 1 << 19
+# What a download that went wrong leaves in the place of weights, by how it starts.
+_INSTEAD = {
+    b"version https://git-lfs": "a Git LFS pointer in place of the file: run git lfs pull",
+    b"<!doctype": "a web page in place of the file",
+    b"<html": "a web page in place of the file",
+}
 
 
 @dataclass(frozen=True)
@@ -41,14 +47,43 @@ class Place:
         return prod(self.shape) * WIDTHS[self.dtype]
 
 
+class TensorFile:
+    """An open safetensors file; a tensor is read only when it is asked for, whole or in part."""
+
+    def __init__(self, path: str | Path, file: safe_open) -> None:
+        self._path, self._file = path, file
+
+    def keys(self) -> list[str]:
+        """Names of the tensors."""
+        return list(self._file.keys())
+
+    def metadata(self) -> dict[str, str]:
+        """What the file says about itself."""
+        return self._file.metadata() or {}
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """Shape of a tensor, from the header."""
+        return tuple(self._file.get_slice(key).get_shape())
+
+    def read(self, key: str, part: slice | tuple[slice, ...] | None = None) -> np.ndarray:
+        """A tensor, or a part of it, in its own type; fp32 where it is stored as BF16."""
+        tensor = self._file.get_slice(key)
+        if tensor.get_dtype() == "BF16":
+            place = tensor_places(self._path)[key]
+            bits = np.memmap(place.file, _TYPES["BF16"], "r", place.start, place.shape)
+            return to_float32(bits if part is None else bits[part], "BF16")
+        return self._file.get_tensor(key) if part is None else tensor[part]
+
+
 @contextmanager
-def open_tensors(path: str | Path) -> Iterator[safe_open]:
+def open_tensors(path: str | Path) -> Iterator[TensorFile]:
     """An open safetensors file; whatever cannot be read from it is one line that names it."""
     try:
         with safe_open(str(path), framework="numpy") as file:
-            yield file
-    except (SafetensorError, OSError, TypeError) as error:  # TypeError: numpy has no bfloat16
-        raise ValueError(f"{path}: not readable as safetensors: {error}") from None
+            yield TensorFile(path, file)
+    except (SafetensorError, OSError, TypeError) as error:  # TypeError: a type unknown to numpy
+        found = _instead(path) or error
+        raise ValueError(f"{path}: not readable as safetensors: {found}") from None
 
 
 def read_tensors(
@@ -60,8 +95,8 @@ def read_tensors(
     """
     with open_tensors(path) as file:
         wanted = [key for key in file.keys() if keys is None or key in keys]
-        tensors = {key: file.get_tensor(key) for key in wanted}
-        metadata = file.metadata() or {}
+        tensors = {key: file.read(key) for key in wanted}
+        metadata = file.metadata()
     for key, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise ValueError(f"{path}: {key} holds a value that is not finite")
@@ -160,3 +195,13 @@ def write_tensors(
                 file.write(memoryview(np.ascontiguousarray(part)).cast("B"))
             if file.tell() != 8 + len(text) + ends[key]:
                 raise ValueError(f"{path}: {key}: not as many bytes as its shape has")
+
+
+def _instead(path: str | Path) -> str | None:
+    """What stands in a file in the place of tensors, where that is known."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(100).lstrip().lower()
+    except OSError:
+        return None
+    return next((what for head, what in _INSTEAD.items() if start.startswith(head)), None)
