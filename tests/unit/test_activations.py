@@ -173,6 +173,32 @@ def test_several_batches_give_what_one_gives(tiny, texts, encoders, monkeypatch)
         np.testing.assert_allclose(parts[layer].token_means(), sums.token_means(), rtol=1e-4)
 
 
+def test_a_batch_is_encoded_in_parts_of_whole_texts_to_the_same_sums(
+    tiny, texts, encoders, monkeypatch
+):
+    whole = sum_by_problem(tiny.model, tiny.tokenizer, texts, [0] * 6, encoders)
+    sizes, held = [], 2 * int(whole[0].tokens.max())
+
+    def counting(encoder, stream):
+        sizes.append(len(stream))
+        return encode(encoder, stream)
+
+    monkeypatch.setattr(activations, "encode", counting)
+    for most, parts in ((8 * held, range(3, 6)), (1, [6])):
+        sizes.clear()
+        monkeypatch.setattr(activations, "HELD", most)
+        found = sum_by_problem(tiny.model, tiny.tokenizer, texts, [0] * 6, encoders)
+        assert len(sizes) / 3 in parts and max(sizes) <= held
+        assert sum(sizes) == 3 * whole[0].tokens.sum()
+        for layer, sums in whole.items():
+            for field in ("indptr", "indices", "fires", "tokens"):
+                np.testing.assert_array_equal(getattr(found[layer], field), getattr(sums, field))
+            for field in ("sums", "maxima"):
+                np.testing.assert_allclose(
+                    getattr(found[layer], field), getattr(sums, field), rtol=1e-5
+                )
+
+
 def test_a_text_without_real_tokens_is_refused(tiny, texts):
     with pytest.raises(ValueError, match="text 2 has no tokens but special ones"):
         collected(tiny, [*texts[:2], "", texts[3]], batch_size=2)

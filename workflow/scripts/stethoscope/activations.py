@@ -18,6 +18,11 @@ from stethoscope.models import decoder_layers
 from stethoscope.saes import Encoder
 from stethoscope.specificity import ProblemSums
 
+# Activations of one layer's features that are in memory at a time: 0.5 GB in fp32.
+HELD = 1 << 27
+# Of the texts of a part: tokens on which each feature fires, and where any, its sums and maxima.
+Reduced = tuple[sparse.csr_matrix, np.ndarray, np.ndarray]
+
 
 def residuals(
     model: PreTrainedModel,
@@ -92,40 +97,48 @@ def sum_by_problem(
 
     texts: one a problem; subjects: the index of each problem's subject.
     """
-    blocks: dict[int, list[np.ndarray]] = {layer: [] for layer in encoders}
+    blocks: dict[int, list[Reduced]] = {layer: [] for layer in encoders}
     tokens = np.zeros(len(texts), dtype=np.int64)
     for rows, streams in residuals(model, tokenizer, texts):
-        first, last = rows[0], rows[-1]
         tokens += np.bincount(rows, minlength=len(texts))
-        local = torch.from_numpy(rows - first)
         for layer, encoder in encoders.items():
-            active = encode(encoder, streams[layer])
-            blocks[layer].append(_reduce(active, local, last - first + 1))
+            for part in _whole_texts(rows, HELD // encoder.b_enc.size):
+                active = encode(encoder, streams[layer][part])
+                blocks[layer].append(_reduce(active, rows[part]))
     return {
         layer: _problem_sums(parts, tokens, np.asarray(subjects), encoders[layer].b_enc.size)
         for layer, parts in blocks.items()
     }
 
 
-def _reduce(active: torch.Tensor, rows: torch.Tensor, n_rows: int) -> np.ndarray:
-    """(3, rows, features) sum, count and maximum over the tokens of each row."""
-    shape = (n_rows, active.shape[1])
-    index = rows[:, None].expand_as(active)
-    return np.stack(
-        [
-            torch.zeros(shape).index_add_(0, rows, active).numpy(),
-            torch.zeros(shape).index_add_(0, rows, (active > 0).float()).numpy(),
-            torch.zeros(shape).scatter_reduce_(0, index, active, "amax").numpy(),
-        ]
-    )
+def _whole_texts(rows: np.ndarray, most: int) -> Iterator[slice]:
+    """The tokens of a batch in parts of whole texts, of at most so many tokens or one text."""
+    ends = [*(np.flatnonzero(np.diff(rows)) + 1).tolist(), len(rows)]
+    start = 0
+    for end, following in zip(ends, [*ends[1:], None], strict=True):
+        if following is None or following - start > most:
+            yield slice(start, end)
+            start = end
+
+
+def _reduce(active: torch.Tensor, rows: np.ndarray) -> Reduced:
+    """Counts, sums and maxima over the tokens of each text, where a feature fires at all."""
+    local = torch.from_numpy(rows - rows[0])
+    shape = (int(local[-1]) + 1, active.shape[1])
+    index = local[:, None].expand_as(active)
+    fires = torch.zeros(shape).index_add_(0, local, (active > 0).float()).numpy()
+    sums = torch.zeros(shape).index_add_(0, local, active).numpy()
+    maxima = torch.zeros(shape).scatter_reduce_(0, index, active, "amax").numpy()
+    counted = sparse.csr_matrix(fires)
+    where = counted.nonzero()
+    return counted, sums[where], maxima[where]
 
 
 def _problem_sums(
-    parts: list[np.ndarray], tokens: np.ndarray, subjects: np.ndarray, n_features: int
+    parts: list[Reduced], tokens: np.ndarray, subjects: np.ndarray, n_features: int
 ) -> ProblemSums:
-    fires = sparse.vstack([sparse.csr_matrix(part[1]) for part in parts], format="csr")
-    where = fires.nonzero()
-    sums, maxima = (np.concatenate([part[kind] for part in parts])[where] for kind in (0, 2))
+    fires = sparse.vstack([part[0] for part in parts], format="csr")
+    sums, maxima = (np.concatenate([part[kind] for part in parts]) for kind in (1, 2))
     return ProblemSums(
         indptr=fires.indptr.astype(np.int64),
         indices=fires.indices.astype(np.int64),
