@@ -466,3 +466,60 @@ def test_what_a_selection_is_made_from_is_named_by_the_key_that_says_so(config):
     assert named["shallow"] == {"of": ["all"], "minus": ["last"]}
     assert named["random_band"] == {"like": ["sp"], "within": ["around"]}
     assert named["random_norm"] == {"like": ["sp"]}
+
+
+COMMIT, DIGEST = "3e94b68be95290aada5b7525cf431d3040f81bb1", "0f" * 32
+FOLDER = "resid_post_all/layer_{layer}_width_16k_l0_small"
+
+
+@pytest.fixture
+def fetching(config):
+    """A study on a model, SAEs and problems that are there already."""
+    config["model"] = {"load": {"hub": "google/x", "revision": COMMIT, "layers": 4, "hidden": 64}}
+    config["data"] = {
+        "math": {"path": "MATH", "sha256": DIGEST, "validation": {"each": 6}, "probe": {"each": 2}}
+    }
+    load = {"path": "saes", "folder": FOLDER, "format": "gemma_scope_2"}
+    config["saes"] = {"narrow": {"load": load}}
+    return config
+
+
+def test_a_model_saes_and_problems_may_be_fetched(fetching):
+    study = checked(fetching)
+    assert studies.layer_count(study) == 4
+    assert studies.fetched_saes(study) == ["narrow"]
+    assert studies.split_sizes(study, "validation")["geometry"] == 6
+    assert study["model"]["load"]["files"] == {} and study["data"]["math"]["seed"] == 1
+
+
+def test_a_folder_may_stand_beside_the_hub_whose_files_it_holds(fetching):
+    checked(put(fetching, "model.load.path", "models/x"))
+
+
+@pytest.mark.parametrize(
+    "place, value, message",
+    [
+        ("model.load.hub", ..., "model.load: needs one of path, hub"),
+        ("model.load.revision", ..., "model.load: 'revision' is missing (hub needs it)"),
+        ("model.load.revision", "main", "model.load.revision: 'main' does not match"),
+        ("model.load.hub", "../x", "model.load.hub: '../x' does not match"),
+        ("model.load.layers", ..., "model.load: 'layers' is missing"),
+        ("model.load.files", {"a": "b"}, "model.load.files.a: 'b' does not match"),
+        ("model.grow", {}, "model: needs exactly one of grow, load"),
+        ("data.math.sha256", ..., "data.math: 'sha256' is missing"),
+        ("data.math.path", ..., "data.math: needs one of path, hub"),
+        ("data.math.probe.each", 1, "data.math.probe: 1 problem of number_theory, expected two"),
+        ("data", {}, "data: needs exactly one of generate, math"),
+        ("saes.narrow.load.folder", "layer_3", "saes.narrow.load.folder: 'layer_3' does not"),
+        ("saes.narrow.load.format", "gemma_scope", "did you mean 'gemma_scope_2'?"),
+        ("saes.narrow", {}, "saes.narrow: needs exactly one of train, load"),
+        ("saes.narrow", {"train": {}}, "saes.narrow: 'features' is missing (train needs it)"),
+    ],
+)
+def test_what_cannot_be_fetched_is_one_line_that_says_why(fetching, place, value, message):
+    assert message in complaint(put(fetching, place, value))
+
+
+def test_a_grown_model_needs_problems_to_learn_from(config, fetching):
+    model = studies.load_yaml(CONFIG / "ci.yaml")["model"]
+    assert "model.grow: needs data.generate" in complaint(put(fetching, "model", model))

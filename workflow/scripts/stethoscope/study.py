@@ -116,7 +116,20 @@ def alpha_name(alpha: float) -> str:
 
 def layer_count(study: Mapping) -> int:
     """Number of decoder layers of the study's base model."""
-    return study["model"]["grow"]["architecture"]["layers"]
+    model = study["model"]
+    return (model.get("load") or model["grow"]["architecture"])["layers"]
+
+
+def split_sizes(study: Mapping, split: str) -> dict[str, int]:
+    """Problems of each subject that the study asks for in a split, such as validation."""
+    data = study["data"]
+    sizes = data["math"][split] if "math" in data else data["generate"]["splits"][split]
+    return {subject: sizes["except"].get(subject, sizes["each"]) for subject in study["subjects"]}
+
+
+def fetched_saes(study: Mapping) -> list[str]:
+    """Names of the SAEs that are published ones; the others are trained here."""
+    return [name for name, sae in study["saes"].items() if "load" in sae]
 
 
 def selection_names(study: Mapping, family: str) -> list[str]:
@@ -289,9 +302,18 @@ def _explain(error: Any) -> str:
         kinds = [wanted] if isinstance(wanted, str) else wanted
         words = " or ".join(_IN_WORDS[kind] for kind in kinds)
         return f"{place}: {error.instance!r} is not {words}{hint}{about}"
-    if error.validator == "oneOf":
+    if error.validator in ("oneOf", "anyOf"):
         keys = [key for option in error.validator_value for key in option["required"]]
-        return f"{place}: needs exactly one of {', '.join(keys)}"
+        number = "exactly one" if error.validator == "oneOf" else "one"
+        return f"{place}: needs {number} of {', '.join(keys)}"
+    if error.validator == "dependentRequired":
+        key, needs = next(
+            (key, missing)
+            for key, others in error.validator_value.items()
+            for missing in others
+            if key in error.instance and missing not in error.instance
+        )
+        return f"{place}: '{needs}' is missing ({key} needs it)"
     if error.validator == "enum":
         hint = _did_you_mean(str(error.instance), [str(v) for v in error.validator_value])
         return f"{place}: {error.instance!r} is not allowed{hint}"
@@ -353,18 +375,19 @@ def _broken_references(study: Mapping) -> Iterator[str]:
             yield f"{place}: '{name}' is not defined{_did_you_mean(name, sorted(allowed))}"
 
     yield from known("study.target", study["study"]["target"], subjects)
-    probe = study["data"]["generate"]["splits"]["probe"]
-    for subject in subjects:
-        size = probe["except"].get(subject, probe["each"])
+    if "grow" in study["model"] and "generate" not in study["data"]:
+        yield "model.grow: needs data.generate, whose pretrain split a grown model learns from"
+    splits = "data.math" if "math" in study["data"] else "data.generate.splits"
+    for subject, size in split_sizes(study, "probe").items():
         if size < 2:
             yield (
-                f"data.generate.splits.probe: {size} problem of {subject}, expected two or more "
+                f"{splits}.probe: {size} problem of {subject}, expected two or more "
                 "(specificity is examined on halves)"
             )
     for name, vector in study["vectors"].items():
         for subject in vector["problems"]:
             yield from known(f"vectors.{name}.problems", subject, subjects)
-    validation = study["data"]["generate"]["splits"]["validation"]
+    validation = split_sizes(study, "validation")
     for name, search in study["searches"].items():
         place = f"searches.{name}"
         yield from known(f"{place}.vector", search["vector"], list(study["vectors"]))
@@ -372,7 +395,7 @@ def _broken_references(study: Mapping) -> Iterator[str]:
         low, high = search["bounds"]
         if not low <= search["start"] <= high or low == high:
             yield f"{place}.start: {search['start']} is not between the bounds {low} and {high}"
-        size = validation["except"].get(search["subject"], validation["each"])
+        size = validation[search["subject"]]
         if search["problems"] > size:
             yield f"{place}.problems: {search['problems']} of {size} validation problems"
         if search["best"] + search["spread"] > search["evaluations"]:
