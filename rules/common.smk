@@ -68,7 +68,7 @@ pathvars:
 wildcard_constraints:
     seed=r"\d+",
     layer=r"\d+",
-    again="sweep|noise",
+    again="|".join(studies.answered_again(STUDY)),
     sae="|".join(STUDY["saes"]),
     control="random|coordinates",
     vector="|".join(STUDY["vectors"]),
