@@ -20,6 +20,7 @@ include: "rules/selectors.smk"
 include: "rules/selection.smk"
 include: "rules/editing.smk"
 include: "rules/evaluation.smk"
+include: "rules/export.smk"
 include: "rules/search.smk"
 include: "rules/statistics.smk"
 include: "rules/published.smk"
@@ -31,4 +32,5 @@ rule all:
     input:
         "<results>/report/index.html",
         "<results>/report/cells.json",
+        checkpoints(),
     localrule: True

@@ -158,3 +158,9 @@ def evaluations(split, families):
 def choices(families):
     """The alphas that some edits chose on validation problems, of all seeds."""
     return [path for family in families for path in for_each_seed(f"alphas/{family}.json")]
+
+
+def checkpoints():
+    """The edits that the study wants as checkpoints too, of all seeds."""
+    families = studies.exported(STUDY)
+    return [path for family in families for path in for_each_seed(f"checkpoints/{family}.json")]

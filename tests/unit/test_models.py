@@ -1,5 +1,6 @@
 """Base models: saved and loaded whole, tokenized as Gemma does, decoder layers found."""
 
+import json
 import shutil
 
 import pytest
@@ -198,6 +199,17 @@ def test_a_missing_tokenizer_is_an_error_of_one_line(copy):
     with pytest.raises(ValueError, match="no tokenizer.json") as caught:
         load_tokenizer(copy)
     assert "\n" not in str(caught.value)
+
+
+def test_a_tokenizer_without_a_padding_token_pads_with_its_end_token(copy):
+    config = copy / "tokenizer_config.json"
+    content = json.loads(config.read_text())
+    del content["pad_token"]
+    config.write_text(json.dumps(content))
+    tokenizer = load_tokenizer(copy)
+    padded = tokenizer(["1", "1 + 1"], padding=True, padding_side="right")
+    assert padded["input_ids"][0][-1] == tokenizer.eos_token_id == 1
+    assert padded["attention_mask"][0][-1] == 0
 
 
 def test_decoder_layers_are_those_of_the_language_model_never_of_the_vision_tower(multimodal):

@@ -232,6 +232,7 @@ def test_a_given_value_beats_the_default(config):
         ("edits.full.published", ["SP4 14L"], ["'SP4 14L' is what edits.full is held against"]),
         ("statistics.references", ["oracle"], ["statistics.references: 'oracle' is not defined"]),
         ("edits.oracle.sweep", True, ["edits.oracle.sweep: an edit that answers no problems"]),
+        ("edits.oracle.checkpoint", True, ["edits.oracle.checkpoint: an edit that answers no"]),
         ("edits.sp.sweep", "yes", ["edits.sp.sweep: 'yes' is not true or false"]),
         ("evaluation.noise_floor.edits", ["x"], ["noise_floor.edits: 'x' is not", "allowed: base"]),
         ("evaluation.noise_floor.edits", ["oracle"], ["noise_floor.edits: 'oracle' is not"]),
@@ -416,6 +417,7 @@ def test_what_an_edit_answers_and_is_called_makes_no_other_edit(config):
     before = studies.recipe(checked(config), "sp")
     assert set(before) == {"vectors", "selection", "transform"}
     changes = {"label": "Other", "published": ["MID 10L"], "sweep": True, "alphas": [0.25, 1.0]}
+    changes["checkpoint"] = True
     for key, value in changes.items():
         put(config, f"edits.sp.{key}", value)
     assert studies.recipe(checked(config), "sp") == before

@@ -66,8 +66,9 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
         (
             "projection",
             {"build_edits", "evaluate_edits", "evaluate_again", "summarize_energy"}
-            | {"select_layers", "measure_gains", "search_alphas"},
+            | {"select_layers", "measure_gains", "search_alphas", "export_checkpoints"},
         ),
+        ("export", {"export_checkpoints"}),
     ],
 )
 def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh, module, users):

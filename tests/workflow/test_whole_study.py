@@ -144,6 +144,24 @@ def test_the_accuracy_of_a_searched_edit_is_recounted_from_its_answers(finished)
     }  # fmt: skip
 
 
+def test_a_checkpoint_is_the_base_with_the_edit_in_exactly_the_selected_layers(finished):
+    seed = finished.folder / "results/ci/seed-1"
+    (place,) = json.loads((seed / "checkpoints/projected.json").read_text())["written"]
+    chosen = json.loads((seed / "alphas/projected.json").read_text())["edits"]["projected"]
+    assert place == f"projected/alpha-{chosen['chosen']}"
+    layers = json.loads((seed / "selections/sp.json").read_text())["layers"]
+    base = AutoModelForCausalLM.from_pretrained(seed / "model")
+    merged = PeftModel.from_pretrained(base, seed / "edits" / place).merge_and_unload()
+    exported = AutoModelForCausalLM.from_pretrained(seed / "checkpoints" / place).state_dict()
+    before = AutoModelForCausalLM.from_pretrained(seed / "model").state_dict()
+    changed = {key for key, value in exported.items() if not torch.equal(value, before[key])}
+    parts = [f"self_attn.{part}_proj" for part in "qkvo"]
+    parts += [f"mlp.{part}_proj" for part in ("gate", "up", "down")]
+    assert changed == {f"model.layers.{i}.{part}.weight" for i in layers for part in parts}
+    for key, value in merged.state_dict().items():
+        torch.testing.assert_close(exported[key], value, rtol=1e-5, atol=1e-6)
+
+
 def test_each_printed_number_is_in_the_file_that_cells_json_names(finished):
     records = json.loads((finished.folder / "results/ci/report/cells.json").read_text("utf-8"))
     looked_up = 0

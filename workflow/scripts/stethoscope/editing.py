@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from stethoscope.projection import (
     writes_to_stream,
 )
 from stethoscope.provenance import read_json
+from stethoscope.spelling import in_memory
 from stethoscope.taskvectors import (
     Dense,
     LowRank,
@@ -35,7 +36,7 @@ from stethoscope.taskvectors import (
     part_of,
     read_adapter,
 )
-from stethoscope.tensors import read_tensors
+from stethoscope.tensors import Place, read_rows, row_blocks, tensor_places, to_bfloat16
 
 DIFFERENCES = "differences.safetensors"  # of an edit that is not low rank
 
@@ -70,19 +71,18 @@ def matching_scale(edit: TaskVector, like: TaskVector) -> float:
     return float(np.sqrt(like.energy() / energy))
 
 
-def edited_weight(weight: np.ndarray, delta: LowRank | Dense) -> np.ndarray:
+def edited_weight(
+    weight: np.ndarray,
+    delta: LowRank | Dense,
+    rows: slice = slice(None),
+    columns: slice = slice(None),
+) -> np.ndarray:
     """theta_l + alpha * tau_l for one module (paper, eq. 3), in fp32.
 
-    weight: (outputs, inputs) fp32; delta has alpha in it already.
+    weight: (outputs, inputs) fp32, or the part of it in some rows and columns; delta has alpha in
+    it already.
     """
-    return weight + delta.dense()
-
-
-def to_bfloat16(values: np.ndarray) -> np.ndarray:
-    """fp32 values rounded to the nearest bfloat16 (ties to even), still held in fp32."""
-    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
-    rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-    return (rounded & np.uint32(0xFFFF0000)).view(np.float32)
+    return weight + delta.dense(rows, columns)
 
 
 def energy_record(
@@ -109,8 +109,7 @@ def energy_record(
     """
     rows = []
     for name, delta in edit.modules.items():
-        weight, intended = weights[name], delta.dense().astype(np.float64)
-        where = maps[name] if maps else None
+        weight, where = weights[name], maps[name] if maps else None
         seen, left = vector.modules[name], kept.modules[name]
         if where:
             seen, left = (measured(name, part, where.gain) for part in (seen, left))
@@ -118,7 +117,7 @@ def energy_record(
             "layer": layer_of(name),
             "module": part_of(name),
             "entries": weight.size,
-            "energy_weight": float(np.sum(weight.astype(np.float64) ** 2)),
+            "energy_weight": 0.0,
             "energy_vector": vector.modules[name].energy(),
             "energy_kept": kept.modules[name].energy(),
             "measured_vector": seen.energy(),
@@ -127,17 +126,24 @@ def energy_record(
             "chance": where.chance if where else None,
             "energy_edit": delta.energy(),
         }
-        edited = edited_weight(weight, delta)
-        for kind, before, after in (
-            ("fp32", weight, edited),
-            ("bf16", to_bfloat16(weight), to_bfloat16(edited)),
-        ):
-            landed = after.astype(np.float64) - before.astype(np.float64)
-            row[f"landed_{kind}"] = float(np.sum(landed**2))
-            row[f"inner_{kind}"] = float(np.sum(landed * intended))
-            row[f"unchanged_{kind}"] = int(np.sum(landed == 0))
-            side = landed if writes_to_stream(name) else landed.T
-            row[f"outside_{kind}"] = where.outside(side) if where else None
+        row |= {key: 0 if "unchanged" in key else 0.0 for key in RECORD_COLUMNS[11:]}
+        for part in _parts_along_the_stream(name, *weight.shape):
+            before = weight[part]
+            intended, edited = delta.dense(*part), edited_weight(before, delta, *part)
+            row["energy_weight"] += float(np.sum(before.astype(np.float64) ** 2))
+            for kind, old, new in (
+                ("fp32", before, edited),
+                ("bf16", to_bfloat16(before), to_bfloat16(edited)),
+            ):
+                landed = new.astype(np.float64) - old
+                row[f"landed_{kind}"] += float(np.sum(landed**2))
+                row[f"inner_{kind}"] += float(np.sum(landed * intended))
+                row[f"unchanged_{kind}"] += int(np.sum(landed == 0))
+                if where:
+                    side = landed if writes_to_stream(name) else landed.T
+                    row[f"outside_{kind}"] += where.outside(side)
+        if not where:
+            row["outside_fp32"] = row["outside_bf16"] = None
         rows.append(row)
     return pd.DataFrame(rows, columns=RECORD_COLUMNS)
 
@@ -203,13 +209,32 @@ def energy_summary(record: pd.DataFrame) -> dict[str, Any]:
     return summary
 
 
-def read_weights(model: str | Path, modules: list[str]) -> dict[str, np.ndarray]:
+class Weights(Mapping[str, np.ndarray]):
+    """Weights of a model by module name, in fp32: each is read when it is asked for, and not kept.
+
+    The selected layers of a model of 4 billion parameters are gigabytes in fp32.
+    """
+
+    def __init__(self, places: Mapping[str, Place]) -> None:
+        self._places = places
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return read_rows(self._places[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def read_weights(model: str | Path, modules: list[str]) -> Weights:
     """The base's weights of some modules, fp32 by module name; nothing else is read.
 
     Raises ValueError when the model lacks one.
     """
-    weights = _read(model, [f"{name}.weight" for name in modules])
-    return {name: weights[f"{name}.weight"] for name in modules}
+    places = _places(model, [f"{name}.weight" for name in modules])
+    return Weights({name: places[f"{name}.weight"] for name in modules})
 
 
 def read_gains(model: str | Path, modules: list[str]) -> dict[str, np.ndarray]:
@@ -226,19 +251,8 @@ def read_gains(model: str | Path, modules: list[str]) -> dict[str, np.ndarray]:
             "the norms of gemma2 and gemma3"
         )
     keys = {name: f"{norm_of(name)}.weight" for name in modules}
-    norms = _read(model, sorted(set(keys.values())))
-    return {name: 1.0 + norms[key].astype(np.float64) for name, key in keys.items()}
-
-
-def _read(model: str | Path, keys: list[str]) -> dict[str, np.ndarray]:
-    """Tensors of a model folder, fp32 by key; one line that names a missing one."""
-    found = {}
-    for path in sorted(Path(model).glob("*.safetensors")):
-        tensors, _ = read_tensors(path, set(keys))
-        found |= {key: tensor.astype(np.float32) for key, tensor in tensors.items()}
-    if missing := [key for key in keys if key not in found]:
-        raise ValueError(f"{model}: no weight {missing[0]}")
-    return found
+    places = _places(model, sorted(set(keys.values())))
+    return {name: 1.0 + read_rows(places[key]).astype(np.float64) for name, key in keys.items()}
 
 
 def save_edit(folder: Path, edit: TaskVector, base_model: str) -> None:
@@ -291,8 +305,28 @@ def save_adapter(folder: Path, edit: TaskVector, base_model: str) -> None:
         "lora_dropout": 0.0,
         "bias": "none",
         "inference_mode": True,
-        "target_modules": "|".join(re.escape(name) for name in sorted(edit.modules)),
+        "target_modules": "|".join(re.escape(in_memory(name)) for name in sorted(edit.modules)),
     }
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
     (folder / "adapter_config.json").write_text(text, encoding="utf-8")
     save_file(tensors, str(folder / "adapter_model.safetensors"), metadata={"base": edit.base})
+
+
+def _parts_along_the_stream(
+    module: str, outputs: int, inputs: int
+) -> Iterator[tuple[slice, slice]]:
+    """A weight in blocks that each span the side of the residual stream, as rows and columns."""
+    if writes_to_stream(module):
+        yield from ((slice(None), part) for part in row_blocks(inputs, outputs))
+    else:
+        yield from ((part, slice(None)) for part in row_blocks(outputs, inputs))
+
+
+def _places(model: str | Path, keys: list[str]) -> dict[str, Place]:
+    """Where some tensors of a model folder lie, by key; one line that names a missing one."""
+    found = {}
+    for path in sorted(Path(model).glob("*.safetensors")):
+        found |= tensor_places(path)
+    if missing := [key for key in keys if key not in found]:
+        raise ValueError(f"{model}: no weight {missing[0]}")
+    return {key: found[key] for key in keys}

@@ -32,6 +32,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from stethoscope.data import completion, prompt
 from stethoscope.decoding import Stop, decode_greedily
 from stethoscope.editing import edited_weight
+from stethoscope.spelling import in_memory
 from stethoscope.taskvectors import TaskVector
 
 _TASK = "minerva_math_local_"
@@ -315,7 +316,8 @@ def edited(model: PreTrainedModel, edit: TaskVector) -> Iterator[PreTrainedModel
     Raises ValueError when a module of the edit is not an fp32 or bf16 weight of its shape.
     """
     parameters = dict(model.named_parameters())
-    for name, delta in edit.modules.items():
+    modules = {in_memory(name): delta for name, delta in edit.modules.items()}
+    for name, delta in modules.items():
         weight, shape = parameters.get(f"{name}.weight"), delta.shape
         if weight is None:
             raise ValueError(f"edit: {name} matches no weight of the model")
@@ -324,11 +326,11 @@ def edited(model: PreTrainedModel, edit: TaskVector) -> Iterator[PreTrainedModel
                 f"edit: {name} is {weight.dtype} {tuple(weight.shape)}, "
                 f"expected torch.float32 or torch.bfloat16 {shape}"
             )
-    weights = {name: parameters[f"{name}.weight"] for name in edit.modules}
+    weights = {name: parameters[f"{name}.weight"] for name in modules}
     pristine, widened = {}, []
     try:
         with torch.no_grad():
-            for name, delta in edit.modules.items():
+            for name, delta in modules.items():
                 weight = weights[name]
                 before = weight.detach().float().cpu().numpy()
                 changed = torch.from_numpy(edited_weight(before, delta))

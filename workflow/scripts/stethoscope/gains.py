@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from stethoscope.evaluation import edited
 from stethoscope.likelihood import Batch, n_tokens, solution_loss
+from stethoscope.spelling import in_memory
 from stethoscope.taskvectors import TaskVector, layer_of
 from stethoscope.training import weighted_loss
 
@@ -26,7 +27,7 @@ def first_order_gains(
 
     That is -dL/d alpha_l at alpha = 0, in nats a token; what AdaMerging follows.
     """
-    weights = [model.get_parameter(f"{name}.weight") for name in vector.modules]
+    weights = [model.get_parameter(f"{in_memory(name)}.weight") for name in vector.modules]
     gains, total = np.zeros(n_layers), n_tokens(batches)
     for ids, counted in batches:
         share = float(counted.sum()) / total

@@ -209,12 +209,20 @@ def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMo
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Load the tokenizer of a local model directory; nothing is fetched, no code of it is run.
 
+    One without a padding token, such as Llama's, pads with its end token: the attention mask and
+    not the token says what is padding.
+
     Raises ValueError, in one line, if there is none.
     """
     folder = _existing(folder)
     if not (folder / "tokenizer.json").is_file():
         raise ValueError(f"{folder}: no tokenizer.json, a model directory needs its tokenizer")
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False
+    )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
 
 
 def decoder_layers(model: nn.Module) -> nn.ModuleList:

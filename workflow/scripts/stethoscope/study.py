@@ -181,6 +181,11 @@ def swept(study: Mapping) -> list[str]:
     return [name for name, edit in study["edits"].items() if edit["sweep"]]
 
 
+def exported(study: Mapping) -> list[str]:
+    """The edits that become checkpoints at their chosen alphas, by their configured names."""
+    return [name for name, edit in study["edits"].items() if edit["checkpoint"]]
+
+
 def generation(study: Mapping, split: str = "test") -> dict[str, Any]:
     """What can change an answer; the noise floor has another batch size, a protocol its own ways.
 
@@ -238,6 +243,7 @@ def recipe(study: Mapping, family: str) -> dict[str, Any]:
     if family == BASE:
         return {"vectors": {}, "transform": "raw"}
     about = ("label", "role", "published", "alphas", "choose_alpha_on", "evaluate", "sweep")
+    about += ("checkpoint",)
     return {key: value for key, value in study["edits"][family].items() if key not in about}
 
 
@@ -468,6 +474,11 @@ def _broken_references(study: Mapping) -> Iterator[str]:
                 yield f"{place}.published: '{published}' is what edits.{taken} is held against"
         if edit["sweep"] and not edit["evaluate"]:
             yield f"{place}.sweep: an edit that answers no problems (evaluate: false) has no sweep"
+        if edit["checkpoint"] and not edit["evaluate"]:
+            yield (
+                f"{place}.checkpoint: an edit that answers no problems (evaluate: false) has no "
+                "alpha to be exported at"
+            )
     for subject in study["evaluation"]["choose_alpha_on"]:
         yield from known("evaluation.choose_alpha_on", subject, subjects)
     noise = study["evaluation"].get("noise_floor", {"edits": [], "batch_size": None})

@@ -17,6 +17,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from stethoscope.provenance import MANIFEST, folder_digest, read_json
+from stethoscope.spelling import in_memory, on_disk
 from stethoscope.tensors import open_tensors, read_tensors
 
 PEFT_PREFIX = "base_model.model."
@@ -58,9 +59,9 @@ class LowRank:
         b = (np.float32(factor) * self.B).astype(np.float32)
         return LowRank(self.A.astype(np.float32), b, self.scale)
 
-    def dense(self) -> np.ndarray:
-        """(outputs, inputs) fp32, the difference itself."""
-        return np.float32(self.scale) * (self.B @ self.A)
+    def dense(self, rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:
+        """(outputs, inputs) fp32, the difference itself, or some rows and columns of it."""
+        return np.float32(self.scale) * (self.B[rows] @ self.A[:, columns])
 
     def energy(self) -> float:
         """Squared Frobenius norm, from the factors in fp64: never forms the difference."""
@@ -92,9 +93,9 @@ class Dense:
         """factor times the difference, in fp32."""
         return Dense((np.float32(factor) * self.values).astype(np.float32))
 
-    def dense(self) -> np.ndarray:
-        """(outputs, inputs) fp32, the difference itself."""
-        return self.values
+    def dense(self, rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:
+        """(outputs, inputs) fp32, the difference itself, or some rows and columns of it."""
+        return self.values[rows, columns]
 
     def energy(self) -> float:
         """Squared Frobenius norm, summed in fp64."""
@@ -173,8 +174,8 @@ def part_of(module: str) -> str:
 
 
 def factor_key(module: str, part: str) -> str:
-    """PEFT's key of one factor of a module's difference."""
-    return f"{PEFT_PREFIX}{module}.lora_{part}.weight"
+    """PEFT's key of one factor of a module's difference: it follows the names in memory."""
+    return f"{PEFT_PREFIX}{in_memory(module)}.lora_{part}.weight"
 
 
 def weight_shapes(model: str | Path) -> dict[str, tuple[int, ...]]:
@@ -182,14 +183,14 @@ def weight_shapes(model: str | Path) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     for path in sorted(Path(model).glob("*.safetensors")):
         with open_tensors(path) as file:
-            shapes |= {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+            shapes |= {key: file.shape(key) for key in file.keys()}
     if not shapes:
         raise ValueError(f"{model}: no safetensors files of a model")
     return shapes
 
 
 def read_adapter(folder: str | Path) -> TaskVector:
-    """The weight differences of a PEFT LoRA adapter.
+    """The weight differences of a PEFT LoRA adapter, by the adapter's names of the modules.
 
     Raises ValueError when the adapter uses what a plain scale * B @ A does not express (DoRA,
     rsLoRA, biases, saved modules, patterns) or holds a key that is not a LoRA factor.
@@ -207,12 +208,11 @@ def read_adapter(folder: str | Path) -> TaskVector:
     modules = {}
     for key in sorted(tensors):
         match = _FACTOR.fullmatch(key)
-        if match is None or not {factor_key(match["module"], part) for part in "AB"} <= set(
-            tensors
-        ):
+        pair = match and [f"{PEFT_PREFIX}{match['module']}.lora_{part}.weight" for part in "AB"]
+        if match is None or not set(pair) <= set(tensors):
             raise ValueError(f"{weights}: '{key}' is not one of a pair ...lora_A.weight, lora_B")
         if match["part"] == "A":
-            a, b = (tensors[factor_key(match["module"], part)].astype(np.float32) for part in "AB")
+            a, b = (tensors[name].astype(np.float32) for name in pair)
             if not a.shape[0] == b.shape[1] == config["r"]:
                 raise ValueError(
                     f"{weights}: {match['module']} is {b.shape} @ {a.shape}, "
@@ -225,11 +225,17 @@ def read_adapter(folder: str | Path) -> TaskVector:
 def extract_task_vector(adapter: str | Path, model: str | Path) -> TaskVector:
     """The task vector of an adapter, checked against the base model it must have been made for.
 
+    Its modules are named as the base's files name them, however the adapter does.
+
     Raises ValueError when the adapter was made for another base, when a key matches no weight of
     the base or a shape does not fit, and when the vector is zero.
     """
-    vector = read_adapter(adapter)
+    vector, keys = read_adapter(adapter), weight_shapes(model)
     check_base(vector, model, adapter)
+    spelled = {on_disk(name, keys): delta for name, delta in vector.modules.items()}
+    if len(spelled) < len(vector.modules):
+        raise ValueError(f"{adapter}: holds a module in two spellings: which is the adapter?")
+    vector = TaskVector(spelled, vector.base)
     check_fits(vector, model, adapter)
     if vector.energy() == 0:
         raise ValueError(f"{adapter}: the task vector is zero: was the adapter trained?")
