@@ -123,6 +123,12 @@ def layer_count(study: Mapping) -> int:
     return (model.get("load") or model["grow"]["architecture"])["layers"]
 
 
+def stream_width(study: Mapping) -> int:
+    """Width of the residual stream of the study's base model."""
+    model = study["model"]
+    return (model.get("load") or model["grow"]["architecture"])["hidden"]
+
+
 def split_sizes(study: Mapping, split: str) -> dict[str, int]:
     """Problems of each subject that the study asks for in a split, such as validation."""
     data = study["data"]
