@@ -10,8 +10,20 @@ if not workflow.overwrite_configfiles:
 
 
 include: "rules/common.smk"
-include: "rules/data.smk"
-include: "rules/model.smk"
+include: "rules/fetch.smk"
+
+
+# A study generates its problems or takes MATH's, grows its model or takes one that is there.
+if "generate" in STUDY["data"]:
+
+    include: "rules/data.smk"
+
+
+if "grow" in STUDY["model"]:
+
+    include: "rules/model.smk"
+
+
 include: "rules/saes.smk"
 include: "rules/taskvectors.smk"
 include: "rules/specificity.smk"

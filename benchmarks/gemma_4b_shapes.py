@@ -287,7 +287,7 @@ def scan(work: Path, sizes: Sizes) -> str:
     """SP of one layer: the model up to that layer, and the encoder half of its SAE."""
     import torch
 
-    from stethoscope.activations import sum_by_problem
+    from stethoscope.activations import residuals, sum_by_problem
     from stethoscope.data import SUBJECTS, full_text, subject_indices
     from stethoscope.models import load_tokenizer
     from stethoscope.saes import check_sae, load_encoder
@@ -296,13 +296,16 @@ def scan(work: Path, sizes: Sizes) -> str:
     torch.set_num_threads(1)
     problems, subjects = problems_of(sizes), list(SUBJECTS)
     check_sae(work / "sae", sizes.scanned, sizes.hidden)
-    sums = sum_by_problem(
+    streams = residuals(
         truncated_model(work / "model", sizes.scanned + 1),
         load_tokenizer(work / "model"),
         list(map(full_text, problems)),
+    )
+    sums = sum_by_problem(
+        ((rows, layers[sizes.scanned]) for rows, layers in streams),
         subject_indices(problems, subjects),
-        {sizes.scanned: load_encoder(work / "sae")},
-    )[sizes.scanned]
+        load_encoder(work / "sae"),
+    )
     scores = feature_scores(sums, 0, len(subjects), 0.01, "mean_active", 0.9)
     table = specificity_table({sizes.scanned: scores}, 1.0)
     fired = sums.fires.sum() / (sums.tokens.sum() * sums.n_features)

@@ -14,11 +14,12 @@ sys.path.append(str(LIBRARY.resolve()))
 from stethoscope import study as studies
 from stethoscope.provenance import code_digest as digest_of_code
 
-# No rule reaches a model hub, and no library draws progress bars of its own.
+# Only rules that fetch reach a model hub, and no library draws progress bars of its own.
 for variable, value in {
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "TQDM_DISABLE": "1",
     "WANDB_MODE": "disabled",
@@ -49,6 +50,7 @@ config.update(STUDY)
 RESULTS = f"results/{STUDY['study']['name']}"
 SEED = f"{RESULTS}/seed-{{seed}}"
 LAYERS = range(studies.layer_count(STUDY))
+FETCHED = studies.fetched_saes(STUDY)
 PUBLISHED = ROOT / "config/published"
 TEMPLATES = ROOT / "report"
 OURS = next(edit["selection"] for edit in STUDY["edits"].values() if edit["role"] == "ours")
@@ -68,7 +70,7 @@ pathvars:
 wildcard_constraints:
     seed=r"\d+",
     layer=r"\d+",
-    again="sweep|noise",
+    again="|".join(studies.answered_again(STUDY)),
     sae="|".join(STUDY["saes"]),
     control="random|coordinates",
     vector="|".join(STUDY["vectors"]),

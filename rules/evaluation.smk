@@ -25,6 +25,7 @@ rule evaluate_edits:
         generation=studies.generation(STUDY),
         choose_alpha_on=lambda wildcards: studies.choosing_subjects(STUDY, wildcards.family),
         subjects=lookup("subjects", within=config),
+        device=lookup("device", within=config),
         code=code_digest("evaluate_edits"),
     message:
         "evaluate {wildcards.family}: alpha on validation, then test (seed {wildcards.seed})"
@@ -49,6 +50,7 @@ rule evaluate_again:
     params:
         generation=lambda wildcards: studies.generation(STUDY, wildcards.again),
         subjects=lookup("subjects", within=config),
+        device=lookup("device", within=config),
         code=code_digest("evaluate_again"),
     message:
         "evaluate {wildcards.family} on test again: {wildcards.again} (seed {wildcards.seed})"

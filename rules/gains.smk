@@ -16,6 +16,7 @@ rule measure_gains:
         "../envs/cpu.yaml"
     params:
         n_layers=len(LAYERS),
+        device=lookup("device", within=config),
         code=code_digest("measure_gains"),
     message:
         "measure what each layer of {wildcards.vector} does to the loss on {wildcards.subject} (seed {wildcards.seed})"

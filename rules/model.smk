@@ -14,6 +14,7 @@ rule grow_model:
         "../envs/cpu.yaml"
     params:
         settings=lookup("model/grow", within=config),
+        device=lookup("device", within=config),
         code=code_digest("grow_model"),
     message:
         "grow the base model (seed {wildcards.seed}); the longest job"

@@ -13,6 +13,8 @@ rule train_saes:
         "<logs>/train_saes/seed-{seed}_{sae}.log",
     benchmark:
         "<benchmarks>/train_saes/seed-{seed}_{sae}.tsv"
+    wildcard_constraints:
+        sae="|".join(name for name in STUDY["saes"] if name not in FETCHED),
     conda:
         "../envs/cpu.yaml"
     params:
@@ -23,3 +25,25 @@ rule train_saes:
         "train the {wildcards.sae} SAEs of all layers (seed {wildcards.seed})"
     script:
         "../workflow/scripts/train_saes.py"
+
+
+rule measure_saes:
+    input:
+        probe="<results>/data/probe.jsonl",
+        model="<seed>/model/manifest.json",
+        saes=[f"<seed>/saes/{{sae}}/layer_{layer}/manifest.json" for layer in LAYERS],
+    output:
+        quality="<seed>/saes/{sae}/quality.tsv",
+    log:
+        "<logs>/measure_saes/seed-{seed}_{sae}.log",
+    wildcard_constraints:
+        sae="|".join(FETCHED),
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        device=lookup("device", default="cpu", within=config),
+        code=code_digest("measure_saes"),
+    message:
+        "measure how the {wildcards.sae} SAEs fit the base model (seed {wildcards.seed})"
+    script:
+        "../workflow/scripts/measure_saes.py"

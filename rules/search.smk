@@ -22,6 +22,7 @@ rule search_alphas:
     params:
         settings=of_subject("searches", "search"),
         n_layers=len(LAYERS),
+        device=lookup("device", within=config),
         code=code_digest("search_alphas"),
     message:
         "search one alpha a layer: {wildcards.search} (seed {wildcards.seed})"

@@ -2,6 +2,9 @@
 
 PAIRS = studies.merged_pairs(STUDY)  # (vector, vector, selection, density) of edits of several
 SWEPT = studies.swept(STUDY)
+PROTOCOLS = {
+    name: protocol["edits"] for name, protocol in STUDY["evaluation"]["protocols"].items()
+}
 NOISE = STUDY["evaluation"].get("noise_floor", {"batch_size": None, "edits": []})
 
 TEST = {"evaluations": evaluations("test", EVALUATED), "alphas": choices(EVALUATED)}
@@ -94,6 +97,26 @@ rule measure_noise:
         "count the answers that another batch size changes"
     script:
         "../workflow/scripts/measure_noise.py"
+
+
+rule compare_protocols:
+    input:
+        test=evaluations("test", list(dict.fromkeys(sum(PROTOCOLS.values(), [])))),
+        **{name: evaluations(name, edits) for name, edits in PROTOCOLS.items()},
+    output:
+        "<results>/statistics/protocols.tsv",
+    log:
+        "<logs>/compare_protocols.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        subjects=lookup("subjects", within=config),
+        protocols=list(PROTOCOLS),
+        code=code_digest("compare_protocols"),
+    message:
+        "compare the ways in which some edits are asked"
+    script:
+        "../workflow/scripts/compare_protocols.py"
 
 
 rule summarize_energy:

@@ -15,6 +15,7 @@ rule train_adapter:
         "../envs/cpu.yaml"
     params:
         settings=of_subject("vectors", "vector"),
+        device=lookup("device", within=config),
         code=code_digest("train_adapter"),
     message:
         "fine-tune the LoRA of task vector {wildcards.vector} (seed {wildcards.seed})"

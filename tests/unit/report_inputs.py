@@ -63,6 +63,7 @@ RULES |= dict.fromkeys(("search", "search_correlations"), "correlate_search")
 RULES |= {"saes": "collect_saes", "selectors": "compare_selectors", "study": "resolve_study"}
 RULES |= dict.fromkeys(("families", "noninferiority"), "correct_comparisons")
 RULES |= dict.fromkeys(("sweep", "optimism"), "compare_sweeps") | {"noise": "measure_noise"}
+RULES |= {"protocols": "compare_protocols"}
 RULES |= dict.fromkeys(("sp_stability", "sp_measures", "sp_sensitivity"), "collect_stability")
 
 SELECTORS = {
@@ -95,6 +96,8 @@ COLUMNS = {
     "accuracy_best optimism ci_low ci_high repeated answers_differ",
     "noise": "seed edit batch_size n answers_differ correct_differ accuracy_first accuracy_second "
     "difference",
+    "protocols": "protocol seed edit alpha subject n correct accuracy gain gained gained_cut lost "
+    "truncated unparsed n_tokens",
     "selectors": "seed selection by n_layers layers shared_with_ours rho_ours rho_depth",
     "sp_stability": "seed sae subject layer selected sp sp_low sp_high sp_null_median sp_null_95 "
     "sp_p sp_p_familywise sp_smooth sp_smooth_null_95 sp_smooth_p sp_half sp_honest frequency",
@@ -171,6 +174,7 @@ def write_inputs(
         "sweep": _sweep(seeds) if read_again else [],
         "optimism": _optimism(seeds) if read_again else [],
         "noise": _noise(seeds) if read_again else [],
+        "protocols": _protocols(seeds) if read_again else [],
         "search": _search(seeds) if read_again else [],
         "search_correlations": _search_correlations(seeds) if read_again else [],
         "sp_stability": _sp_stability(seeds),
@@ -373,6 +377,18 @@ def _noise(seeds):
     for seed in seeds:
         for edit in ("base", "sp"):
             rows.append([seed, edit, 32, 7 * N, 11, 2, 0.4, 841 / 2100, 1 / 2100])
+    return rows
+
+
+def _protocols(seeds):
+    rows = []
+    for protocol, cut in (("main", 0.31), ("chat", 0.02)):
+        for seed in seeds:
+            for edit, right in (("base", 89), ("sp", 118)):
+                for subject in ("number_theory", "algebra", "all"):
+                    gain = right - 89
+                    row = [N, right, right / N, gain / N, gain + 4, 17, 4, cut, 0.05, 171.5]
+                    rows.append([protocol, seed, edit, "1.0", subject, *row])
     return rows
 
 

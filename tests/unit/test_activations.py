@@ -1,15 +1,19 @@
 """Residuals come from the layers themselves, real tokens only, and sums are plain sums."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
 
 from stethoscope import activations
-from stethoscope.activations import encode, residuals, sum_by_problem
+from stethoscope.activations import (
+    StoredResiduals,
+    encode,
+    residuals,
+    store_residuals,
+    sum_by_problem,
+)
 from stethoscope.data import completion, prompt
-from stethoscope.models import decoder_layers
+from stethoscope.models import decoder_layers, load_model
 from stethoscope.saes import Encoder
 
 
@@ -48,6 +52,15 @@ def collected(tiny, texts, batch_size=64):
     parts = list(residuals(tiny.model, tiny.tokenizer, texts, batch_size))
     streams = {layer: torch.cat([s[layer] for _, s in parts]) for layer in range(3)}
     return np.concatenate([rows for rows, _ in parts]), streams
+
+
+def summed(tiny, texts, subjects, encoders, batch_size=64):
+    """Sums of each layer that has an encoder."""
+    parts = list(residuals(tiny.model, tiny.tokenizer, texts, batch_size))
+    return {
+        layer: sum_by_problem([(rows, s[layer]) for rows, s in parts], subjects, encoder)
+        for layer, encoder in encoders.items()
+    }
 
 
 def test_streams_are_the_hidden_states_but_before_the_final_norm(tiny, texts):
@@ -119,7 +132,7 @@ def test_hooks_are_gone_afterwards_even_when_nobody_reads_on(tiny, texts):
 
 
 def test_sums_counts_and_maxima_are_those_of_a_loop_over_tokens(tiny, texts, encoders):
-    found = sum_by_problem(tiny.model, tiny.tokenizer, texts, [0, 1, 2, 0, 1, 2], encoders)
+    found = summed(tiny, texts, [0, 1, 2, 0, 1, 2], encoders)
     singles = one_by_one(tiny, texts)
     for layer in (0, 1):
         encoder, sums = encoders[layer], found[layer]
@@ -154,49 +167,46 @@ def test_a_spike_at_the_bos_token_changes_no_sum(tiny, texts, encoders):
         return output
 
     last = {2: encoders[2]}
-    before = sum_by_problem(tiny.model, tiny.tokenizer, texts, [0] * 6, last)[2]
+    before = summed(tiny, texts, [0] * 6, last)[2]
     handle = decoder_layers(tiny.model)[2].register_forward_hook(spike)
     try:
-        after = sum_by_problem(tiny.model, tiny.tokenizer, texts, [0] * 6, last)[2]
+        after = summed(tiny, texts, [0] * 6, last)[2]
     finally:
         handle.remove()
     for field in ("indptr", "indices", "sums", "fires", "maxima", "tokens"):
         np.testing.assert_array_equal(getattr(before, field), getattr(after, field))
 
 
-def test_several_batches_give_what_one_gives(tiny, texts, encoders, monkeypatch):
-    whole = sum_by_problem(tiny.model, tiny.tokenizer, texts, [0] * 6, encoders)
-    monkeypatch.setattr(activations, "residuals", partial(residuals, batch_size=4))
-    parts = sum_by_problem(tiny.model, tiny.tokenizer, texts, [0] * 6, encoders)
+def test_several_batches_give_what_one_gives(tiny, texts, encoders):
+    whole = summed(tiny, texts, [0] * 6, encoders)
+    parts = summed(tiny, texts, [0] * 6, encoders, batch_size=4)
     for layer, sums in whole.items():
         np.testing.assert_array_equal(parts[layer].tokens, sums.tokens)
         np.testing.assert_allclose(parts[layer].token_means(), sums.token_means(), rtol=1e-4)
 
 
-def test_a_batch_is_encoded_in_parts_of_whole_texts_to_the_same_sums(
-    tiny, texts, encoders, monkeypatch
-):
-    whole = sum_by_problem(tiny.model, tiny.tokenizer, texts, [0] * 6, encoders)
-    sizes, held = [], 2 * int(whole[0].tokens.max())
+def test_activations_are_summed_in_parts_that_fit_into_memory(tiny, texts, encoders, monkeypatch):
+    whole = summed(tiny, texts, [0] * 6, encoders)
+    monkeypatch.setattr(activations, "_ENTRIES", 5 * 8)  # five tokens
+    for layer, sums in summed(tiny, texts, [0] * 6, encoders).items():
+        for field in ("indices", "fires", "tokens"):
+            np.testing.assert_array_equal(getattr(sums, field), getattr(whole[layer], field))
+        for field in ("sums", "maxima"):
+            np.testing.assert_allclose(
+                getattr(sums, field), getattr(whole[layer], field), rtol=1e-5
+            )
 
-    def counting(encoder, stream):
-        sizes.append(len(stream))
-        return encode(encoder, stream)
 
-    monkeypatch.setattr(activations, "encode", counting)
-    for most, parts in ((8 * held, range(3, 6)), (1, [6])):
-        sizes.clear()
-        monkeypatch.setattr(activations, "HELD", most)
-        found = sum_by_problem(tiny.model, tiny.tokenizer, texts, [0] * 6, encoders)
-        assert len(sizes) / 3 in parts and max(sizes) <= held
-        assert sum(sizes) == 3 * whole[0].tokens.sum()
-        for layer, sums in whole.items():
-            for field in ("indptr", "indices", "fires", "tokens"):
-                np.testing.assert_array_equal(getattr(found[layer], field), getattr(sums, field))
-            for field in ("sums", "maxima"):
-                np.testing.assert_allclose(
-                    getattr(found[layer], field), getattr(sums, field), rtol=1e-5
-                )
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_stored_residuals_come_back_bit_by_bit(tiny, texts, tmp_path, dtype):
+    model = load_model(tiny.folder, dtype)
+    parts = list(residuals(model, tiny.tokenizer, texts, batch_size=4))
+    stored = store_residuals(iter(parts), tmp_path)
+    assert isinstance(stored, StoredResiduals) and stored.dtype == dtype
+    for layer in range(3):
+        for (rows, streams), (numbers, stream) in zip(parts, stored.of_layer(layer), strict=True):
+            np.testing.assert_array_equal(rows, numbers)
+            assert torch.equal(stream, streams[layer]) and stream.dtype == dtype
 
 
 def test_a_text_without_real_tokens_is_refused(tiny, texts):

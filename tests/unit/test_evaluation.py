@@ -4,17 +4,28 @@ import json
 import re
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import lm_eval.tasks
 import pytest
 import torch
 import yaml
 from lm_eval.tasks.minerva_math import utils as minerva
+from peft import PeftModel
 from tokenizers.processors import TemplateProcessing
 
-from stethoscope.data import prompt
+from stethoscope.data import SUBJECTS, prompt
 from stethoscope.editing import scaled
-from stethoscope.evaluation import Evaluator, edited, math_verify, minerva_task
+from stethoscope.evaluation import (
+    Evaluator,
+    HuggingFace,
+    Questions,
+    check_prompts,
+    edited,
+    math_verify,
+    minerva_task,
+    packaged_task,
+)
 from stethoscope.models import load_model, load_tokenizer
 from stethoscope.taskvectors import extract_task_vector
 
@@ -30,9 +41,13 @@ def split(problems):
     }
 
 
+def asking(model, tokenizer, problems, cap=CAP, batch_size=5, **how):
+    return Evaluator(HuggingFace(model, tokenizer, batch_size), problems, Questions(cap, **how))
+
+
 @pytest.fixture(scope="module")
 def evaluator(tiny, split):
-    return Evaluator(load_model(tiny.folder), tiny.tokenizer, split, 5, CAP)
+    return asking(load_model(tiny.folder), tiny.tokenizer, split)
 
 
 @pytest.fixture(scope="module")
@@ -101,19 +116,19 @@ def test_prompt_and_generation_are_those_of_lm_evals_minerva_math(split):
 
 def test_the_same_model_gives_the_same_results_and_samples_again(tiny, split, evaluator, base_run):
     assert evaluator.run() == base_run
-    assert Evaluator(tiny.model, tiny.tokenizer, split, 5, CAP).run() == base_run
+    assert asking(tiny.model, tiny.tokenizer, split).run() == base_run
 
 
 def test_no_edit_is_given_the_answers_of_another(tiny, split, evaluator, vector, base_run):
     runs = []
     for alpha in (0.3, -0.3, 0.3):
-        with edited(evaluator.model, scaled(vector, alpha)):
+        with edited(evaluator.backend.model, scaled(vector, alpha)):
             runs.append(evaluator.run())
     assert runs[0] == runs[2]
     answers = [completions(samples) for _, samples in (base_run, *runs[:2])]
     assert answers[0] != answers[1] != answers[2] != answers[0]
     with edited(load_model(tiny.folder), scaled(vector, -0.3)) as fresh:
-        assert Evaluator(fresh, tiny.tokenizer, split, 5, CAP).run() == runs[1]
+        assert asking(fresh, tiny.tokenizer, split).run() == runs[1]
     assert evaluator.run() == base_run
 
 
@@ -151,7 +166,7 @@ def test_samples_name_their_problems_by_content(tiny, split, base_run):
     hashes = [row["doc_hash"] for rows in base_run[1].values() for row in rows]
     assert len(set(hashes)) == 16
     part = {"number_theory": split["number_theory"][::-1]}
-    _, samples = Evaluator(tiny.model, tiny.tokenizer, part, 5, CAP).run()
+    _, samples = asking(tiny.model, tiny.tokenizer, part).run()
     assert [row["doc_hash"] for row in samples["number_theory"]] == hashes[:8][::-1]
 
 
@@ -172,11 +187,140 @@ def test_a_prompt_that_would_be_cut_is_refused(tiny, split):
     with pytest.raises(
         ValueError, match="max_gen_toks: 120 tokens after a prompt of .* model's 128"
     ):
-        Evaluator(tiny.model, tiny.tokenizer, split, 5, 120)
+        asking(tiny.model, tiny.tokenizer, split, 120).run()
 
 
 def test_a_tokenizer_without_bos_is_refused(tiny, split):
     tokenizer = load_tokenizer(tiny.folder)
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing("$A", "$A $B", [])
-    with pytest.raises(ValueError, match="does not put BOS in front"):
-        Evaluator(tiny.model, tokenizer, split, 5, CAP)
+    with pytest.raises(ValueError, match="puts 0 BOS into a prompt"):
+        asking(tiny.model, tokenizer, split).run()
+
+
+CHAT = (
+    "{{ bos_token }}{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}model:{% endif %}"
+)
+
+
+@pytest.fixture
+def chatty(tiny):
+    """The tokenizer with a chat template that writes BOS out, as Gemma's does."""
+    tokenizer = load_tokenizer(tiny.folder)
+    tokenizer.chat_template = CHAT
+    return tokenizer
+
+
+@pytest.fixture(scope="module")
+def roomy(tiny):
+    """The model with room for the four examples."""
+    model = load_model(tiny.folder)
+    model.config.max_position_embeddings = 4096
+    return model
+
+
+def spied(evaluator):
+    """Run, and give what was asked too: the prompts' tokens."""
+    asked, lm = [], evaluator.backend.lm
+    generate = lm._model_generate
+    lm._model_generate = lambda context, **how: (
+        asked.extend(
+            [
+                [token for token, seen in zip(ids, mask, strict=True) if seen]
+                for ids, mask in zip(context.tolist(), how["attention_mask"].tolist(), strict=True)
+            ]
+        )
+        or generate(context=context, **how)
+    )
+    return *evaluator.run(), asked
+
+
+@pytest.mark.parametrize("num_fewshot", [0, 4])
+def test_packaged_tasks_are_lm_evals_own_over_the_studys_problems(
+    roomy, tiny, split, base_run, num_fewshot
+):
+    how = {"tasks": "minerva_math", "num_fewshot": num_fewshot}
+    results, samples, asked = spied(asking(roomy, tiny.tokenizer, split, **how))
+    shots = [
+        f"{minerva.doc_to_text(shot)} {shot['solution']}\n\n"
+        for shot in minerva.list_fewshot_samples()[:num_fewshot]
+    ]
+    expected = {
+        tuple(tiny.tokenizer("".join(shots) + prompt(record["problem"]))["input_ids"])
+        for records in split.values()
+        for record in records
+    }
+    assert set(map(tuple, asked)) == expected
+    assert set(results["results"]) == {"minerva_math_num_theory", "minerva_math_counting_and_prob"}
+    for subject, records in split.items():
+        for record, row in zip(records, samples[subject], strict=True):
+            scored = math_verify(record["solution"], row["completion"])
+            assert (row["math_verify"], row["parsed"]) == scored and row["level"] == record["level"]
+    if not num_fewshot:  # the packaged task without examples is the local one
+        assert completions(samples) == completions(base_run[1])
+    task = results["results"]["minerva_math_num_theory"]
+    assert {"exact_match,none", "math_verify,none", "parsed,none"} <= set(task)
+    assert "0x" not in json.dumps(results)
+
+
+def test_each_subject_has_its_packaged_task(problems):
+    folder = Path(lm_eval.tasks.__file__).parent / "minerva_math"
+    found = {packaged_task(subject, problems, CAP, 4)["task"] for subject in SUBJECTS}
+    assert found == {path.stem for path in folder.glob("*.yaml")} - {"minerva_math500"}
+
+
+def test_a_chat_has_bos_once_and_each_example_is_a_turn(roomy, chatty, split):
+    how = {"tasks": "minerva_math", "num_fewshot": 2, "chat_template": True}
+    results, samples, asked = spied(asking(roomy, chatty, split, **how))
+    assert results["config"]["chat_template"] is True
+    for ids in asked:
+        text = chatty.decode(ids)
+        assert ids.count(chatty.bos_token_id) == 1 and text.startswith("<bos>user: Problem:")
+        assert text.count("user: ") == 3 and text.count("assistant: ") == 2
+        assert text.endswith("Solution:\nmodel:")
+    assert {row["n_tokens"] for rows in samples.values() for row in rows} != {0}
+
+
+def test_a_chat_without_a_template_is_refused(tiny, split):
+    with pytest.raises(ValueError, match="chat_template: the model's tokenizer has none"):
+        asking(tiny.model, tiny.tokenizer, split, chat_template=True).run()
+
+
+def test_a_second_bos_is_refused(chatty):
+    request = SimpleNamespace(args=("<bos>user: hello\nmodel:", {"max_gen_toks": 4}))
+    encode, bos = chatty.encode, chatty.bos_token_id
+    with pytest.raises(ValueError, match="puts 2 BOS into a prompt, expected one in front"):
+        check_prompts([request], encode, bos, 128)
+    check_prompts([request], lambda text: encode(text, add_special_tokens=False), bos, 128)
+
+
+def test_on_bf16_weights_an_edit_lands_whole_where_merging_would_lose_it(tiny, vector):
+    """By what moves a module's outputs, projected on what should move them (1 is all of it)."""
+    small = scaled(vector, 0.002)
+    name = next(iter(small.modules))
+    model = load_model(tiny.folder).bfloat16()
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    module, wanted = model.get_submodule(name), torch.from_numpy(small.modules[name].dense())
+    x = torch.randn(20000, wanted.shape[1], generator=torch.Generator().manual_seed(1)).bfloat16()
+
+    def landed(output):
+        moved = output.float() - x.float() @ before[f"{name}.weight"].float().T
+        wish = x.float() @ wanted.T
+        return float((moved * wish).sum() / wish.pow(2).sum())
+
+    with torch.inference_mode():
+        with edited(model, small):
+            assert landed(module(x)) == pytest.approx(1, abs=0.03)
+        assert abs(landed(module(x))) < 0.03  # and it is gone again
+        assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
+        module.weight += wanted.bfloat16()
+        assert abs(landed(module(x)) - 1) > 0.1
+
+
+def test_an_edit_on_bf16_weights_answers_as_pefts_adapter_does(tiny, adapter, vector, split):
+    with edited(load_model(tiny.folder).bfloat16(), vector) as model:
+        _, ours = asking(model, tiny.tokenizer, split).run()
+    model = PeftModel.from_pretrained(load_model(tiny.folder).bfloat16(), adapter)
+    _, theirs = asking(model, tiny.tokenizer, split).run()
+    same = [a == b for a, b in zip(completions(ours), completions(theirs), strict=True)]
+    assert sum(same) >= 14  # roundings differ, and a tie may fall the other way

@@ -547,6 +547,17 @@ def test_the_choice_on_test_problems_stands_beside_ours_and_is_called_optimistic
     assert "Of 2100 answers given a second time, 3 differ." in words
     page = page_of(report)
     assert 'id="table-optimism"' in page and 'id="table-noise"' in page
+    assert 'id="table-protocols"' in page
+
+
+def test_each_protocol_says_what_was_gained_where_the_base_was_cut(report):
+    rows = [
+        [words_of(cell.content) for cell in row.cells]
+        for row in corrected.protocols_table(report).body
+    ]
+    assert len(rows) == 2 * 2 * 2 * len(report.seeds)  # not the subjects apart from the target
+    found = next(row for row in rows if row[1] == "chat" and row[3] == "NT" and row[5] != "0.0")
+    assert found[4:] == ["39.3", "+9.7", "33", "17", "4", "2.0", "5.0", "171.5"]
 
 
 def test_an_effect_that_was_not_computed_is_a_dash_and_no_escaped_markup(tmp_path):
@@ -562,6 +573,7 @@ def test_an_effect_that_was_not_computed_is_a_dash_and_no_escaped_markup(tmp_pat
 def test_a_study_without_sweep_and_noise_floor_leaves_their_tables_out(tmp_path):
     report = make(tmp_path, read_again=False)
     page = page_of(report)
+    assert 'id="table-protocols"' not in page
     assert 'id="table-optimism"' not in page and 'id="table-noise"' not in page
     assert "optimism" not in {found.key for found in findings(report)}
     assert 'id="table-families"' in page and 'id="table-losses"' in page

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stethoscope.activations import sum_by_problem
+from stethoscope.activations import residuals, sum_by_problem
 from stethoscope.data import completion, prompt
 from stethoscope.saes import Encoder
 from stethoscope.specificity import (
@@ -232,13 +232,9 @@ def test_sp_does_not_depend_on_the_order_of_the_texts_or_their_padding(tiny, pro
     subjects = [number % 2 for number in range(24)]
 
     def sp(order):
-        sums = sum_by_problem(
-            tiny.model,
-            tiny.tokenizer,
-            [texts[i] for i in order],
-            [subjects[i] for i in order],
-            {1: encoder},
-        )[1]
+        batches = residuals(tiny.model, tiny.tokenizer, [texts[i] for i in order])
+        streams = [(rows, layers[1]) for rows, layers in batches]
+        sums = sum_by_problem(streams, [subjects[i] for i in order], encoder)
         return feature_scores(sums, 0, 2, 0.01, "mean_active", 0.9)
 
     reference = sp(range(24))

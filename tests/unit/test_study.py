@@ -430,8 +430,42 @@ def test_what_an_edit_answers_and_is_called_makes_no_other_edit(config):
 def test_only_the_noise_floor_has_another_batch_size(config):
     study = checked(config)
     sizes = {split: studies.generation(study, split) for split in ("test", "sweep", "noise")}
-    assert sizes["test"] == sizes["sweep"] == {"batch_size": 64, "max_gen_toks": 48}
-    assert sizes["noise"] == {"batch_size": 32, "max_gen_toks": 48}
+    assert sizes["test"] == sizes["sweep"]
+    assert sizes["test"]["batch_size"] == 64 and sizes["test"]["max_gen_toks"] == 48
+    assert sizes["noise"] == sizes["test"] | {"batch_size": 32}
+
+
+CHAT = {"edits": ["base", "sp"], "chat_template": True, "max_gen_toks": 60}
+
+
+def test_a_protocol_asks_in_its_own_way_and_else_as_the_study_does(config):
+    study = checked(put(config, "evaluation.protocols", {"chat": CHAT}))
+    test = studies.generation(study)
+    assert studies.generation(study, "chat") == test | {"chat_template": True, "max_gen_toks": 60}
+    assert studies.answered_again(study) == ["sweep", "noise", "chat"]
+
+
+@pytest.mark.parametrize(
+    "place, value, message",
+    [
+        ("num_fewshot", 4, "evaluation.num_fewshot: tasks: local has no examples"),
+        ("num_fewshot", 5, "evaluation.num_fewshot: 5 is greater than"),
+        ("tasks", "minerva", "did you mean 'minerva_math'?"),
+        ("backend", "vllm", "evaluation.backend: vllm needs device: cuda"),
+        ("protocols.chat", CHAT | {"edits": ["sp"]}, "lacks 'base', which gains are over"),
+        ("protocols.chat", CHAT | {"edits": ["base", "so"]}, "'so' is not evaluated"),
+        ("protocols.chat", CHAT | {"num_fewshot": 1}, "protocols.chat.num_fewshot: tasks: local"),
+        ("protocols.noise", CHAT, "protocols.noise: 'noise' is a reading of every study"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line_that_says_why(config, place, value, message):
+    put(config, "evaluation.protocols", {})
+    assert message in complaint(put(config, f"evaluation.{place}", value))
+
+
+def test_vllm_takes_low_rank_edits_alone(config):
+    put(put(config, "device", "cuda"), "evaluation.backend", "vllm")
+    assert "edits.ties.transform: ties is no adapter" in complaint(config)
 
 
 def test_alphas_are_numbers_and_the_base_has_the_one_value_zero(config):

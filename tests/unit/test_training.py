@@ -2,6 +2,9 @@
 
 import math
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +12,9 @@ import torch
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration
 
 from stethoscope.data import completion, prompt
+from stethoscope.jobs import in_processes
 from stethoscope.models import ModelSettings, decoder_layers, new_model, train_tokenizer
+from stethoscope.resuming import Checkpoint
 from stethoscope.training import (
     LORA_TARGETS,
     Example,
@@ -243,6 +248,126 @@ def test_training_a_lora_twice_gives_the_same_bytes(tokenizer):
         runs.append(weights_of(fine_tune_lora(model, tokenizer, PROBLEMS, settings, 3, silent)))
     assert runs[0].keys() == runs[1].keys()
     assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
+
+
+def lora_of(tokenizer, checkpoint=None, progress=silent, **settings):
+    """Weights of a LoRA after three epochs of seven steps on a new model, and nothing else."""
+    settings = {"rank": 4, "epochs": 3, "batch_size": 7, "precision": "fp32", **settings}
+    model = new_model(SMALL, len(tokenizer), seed=0)
+    adapted = fine_tune_lora(
+        model, tokenizer, PROBLEMS, LoraSettings(**settings), 3, progress, checkpoint
+    )
+    return {name: value for name, value in weights_of(adapted).items() if "lora_" in name}
+
+
+def equal(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[n], second[n]) for n in first)
+
+
+def test_an_interrupted_training_ends_with_the_bytes_of_one_that_was_not(tokenizer, tmp_path):
+    whole = lora_of(tokenizer, dropout=0.1)
+    checkpoint, lines = Checkpoint(tmp_path / "v2.checkpoint", "v2"), []
+
+    def pull_the_plug(line):
+        if line.startswith("step 10 of 21"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lora_of(tokenizer, checkpoint, pull_the_plug, dropout=0.1)
+    assert checkpoint.load()["steps"] == 7
+    assert equal(lora_of(tokenizer, checkpoint, lines.append, dropout=0.1), whole)
+    assert lines[0] == "goes on after step 7 of 21"
+    assert lines[1].startswith("step 8 of 21")
+    assert not equal(whole, lora_of(tokenizer))  # dropout is part of what is repeated
+    checkpoint.remove()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_of_another_training_is_passed_over(tokenizer, tmp_path):
+    lora_of(tokenizer, Checkpoint(tmp_path / "v2.checkpoint", "lr 0.004"), lr=0.004)
+    lines, other = [], Checkpoint(tmp_path / "v2.checkpoint", "lr 0.001")
+    found = lora_of(tokenizer, other, lines.append, lr=0.001)
+    assert lines[0].startswith("step 1 of 21")
+    assert equal(found, lora_of(tokenizer, lr=0.001))
+
+
+def test_recomputed_activations_change_no_byte(tokenizer):
+    again = lora_of(tokenizer, dropout=0.1, gradient_checkpointing=True)
+    assert equal(again, lora_of(tokenizer, dropout=0.1))
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 9])
+def test_a_batch_in_parts_gives_the_gradient_of_the_whole(tokenizer, accumulate):
+    """Lengths differ, so that a mean of the parts' means would be another gradient."""
+    whole, parts = lora_of(tokenizer), lora_of(tokenizer, accumulate=accumulate)
+    for name, weight in whole.items():
+        torch.testing.assert_close(parts[name], weight, atol=2e-4, rtol=1e-3, msg=name)
+    assert not equal(parts, whole)
+
+
+def test_a_bf16_base_is_left_alone_under_an_fp32_adapter(tokenizer):
+    model = new_model(SMALL, len(tokenizer), seed=0).bfloat16()
+    before = weights_of(model)
+    settings = LoraSettings(rank=4, epochs=1, batch_size=12, gradient_checkpointing=True)
+    after = weights_of(fine_tune_lora(model, tokenizer, PROBLEMS, settings, 0, silent))
+    adapter = {name: weight for name, weight in after.items() if "lora_" in name}
+    assert {weight.dtype for weight in adapter.values()} == {torch.float32}
+    assert all(weight.abs().max() > 0 for weight in adapter.values())
+    for name, weight in before.items():
+        name = re.sub(r"(_proj)\.weight$", r"\1.base_layer.weight", name)
+        assert torch.equal(after[f"base_model.model.{name}"], weight), name
+
+
+SHARED = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+sys.path[:0] = {path}
+from stethoscope.jobs import in_processes, job
+
+if not in_processes(2):
+    import torch
+    from accelerate import Accelerator
+    from test_training import PROBLEMS, SMALL
+    from stethoscope.data import completion, prompt
+    from stethoscope.models import new_model, train_tokenizer
+    from stethoscope.training import LoraSettings, fine_tune_lora
+
+    torch.set_num_threads(1)
+    accelerator = Accelerator(cpu=True)
+    assert accelerator.num_processes == 2
+    texts = [prompt(p["problem"]) + completion(p["solution"]) for p in PROBLEMS]
+    tokenizer = train_tokenizer(texts, 140)
+    settings = LoraSettings(rank=4, epochs=3, batch_size=7, precision="fp32")
+    snakemake = SimpleNamespace(rule="train", wildcards=["v2"], log=[{log!r}], threads=1)
+    with job(snakemake) as progress:
+        model = new_model(SMALL, len(tokenizer), seed=0)
+        adapted = fine_tune_lora(
+            model, tokenizer, PROBLEMS, settings, 3, progress, accelerator=accelerator
+        )
+        saved = {{n: p.detach() for n, p in adapted.named_parameters() if "lora_" in n}}
+        torch.save(saved, f"{folder}/{{accelerator.process_index}}.pt")
+"""
+
+
+def test_two_processes_share_each_batch_and_end_with_the_same_adapter(tokenizer, tmp_path):
+    script, log = tmp_path / "train.py", str(tmp_path / "log")
+    script.write_text(SHARED.format(path=sys.path, folder=tmp_path, log=log))
+    run = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert run.returncode == 0, run.stderr
+    first, second = (torch.load(tmp_path / f"{index}.pt") for index in (0, 1))
+    assert equal(first, second)
+    for name, weight in lora_of(tokenizer).items():
+        torch.testing.assert_close(first[name], weight, atol=2e-4, rtol=1e-3, msg=name)
+    assert run.stderr.count("step 18 of 21") == 1  # one of them speaks
+    assert Path(log).read_text().count("step 18 of 21") == 1
+
+
+def test_one_process_is_launched_by_nobody():
+    assert not in_processes(1)
 
 
 def test_an_unknown_precision_is_refused(model, tokenizer):

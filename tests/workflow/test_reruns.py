@@ -46,7 +46,14 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
             {"evaluate_edits", "evaluate_again", "compare_edits", "correct_comparisons"}
             | {"compare_sweeps", "measure_noise"},
         ),
-        ("answers", {"compare_edits", "correct_comparisons", "compare_sweeps", "measure_noise"}),
+        (
+            "answers",
+            {"compare_edits", "correct_comparisons", "compare_sweeps", "measure_noise"}
+            | {"compare_protocols"},
+        ),
+        ("protocols", {"compare_protocols"}),
+        ("resuming", {"grow_model", "train_adapter", "measure_gains", "search_alphas"}),
+        ("serving", {"evaluate_edits", "evaluate_again"}),
         ("corrections", {"correct_comparisons"}),
         ("sweeps", {"compare_sweeps", "measure_noise"}),
         ("resampling", {"correct_comparisons", "compare_sweeps", "measure_noise"}),

@@ -13,6 +13,7 @@ with job(snakemake) as progress:
     problems = read_problems(snakemake.input.problems)
     tokenizer = train_tokenizer(map(full_text, problems), settings["vocabulary"])
     model = new_model(ModelSettings(**settings["architecture"]), len(tokenizer), seed)
+    model.to(snakemake.params.device)
     progress(f"{model.num_parameters():,} parameters, {len(problems)} problems")
     grow(model, tokenizer, problems, GrowSettings(**settings["training"]), seed, progress)
     with atomic_folder(Path(snakemake.output[0]).parent) as folder:

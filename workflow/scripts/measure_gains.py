@@ -16,6 +16,7 @@ with job(snakemake) as progress:
     check_base(vector, base, snakemake.input.vector)
     problems = of_subject(read_problems(snakemake.input.problems), snakemake.wildcards.subject)
     batches = solution_batches(load_tokenizer(base), problems)
-    table = layer_gains(load_model(base), batches, vector, snakemake.params.n_layers)
+    model = load_model(base).to(snakemake.params.device)
+    table = layer_gains(model, batches, vector, snakemake.params.n_layers)
     write_table(snakemake.output[0], table)
     progress(f"loss {table['loss_base'][0]:.3f}, with all layers {table['loss_full'][0]:.3f}")

@@ -23,7 +23,7 @@ with job(snakemake) as progress:
     about = {key: settings.pop(key) for key in ("vector", "subject", "fitness", "problems")}
     counts = {key: settings.pop(key) for key in ("best", "spread")}
     problems = of_subject(read_problems(snakemake.input.problems), about["subject"])
-    model = load_model(base)
+    model = load_model(base).to(snakemake.params.device)
     batches = solution_batches(load_tokenizer(base), problems[: about["problems"]])
 
     def perplexity(alphas: np.ndarray) -> float:

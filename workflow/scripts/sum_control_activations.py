@@ -1,10 +1,11 @@
 """Sum the activations of untrained encoders over each probe problem, as for an SAE."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from stethoscope.activations import residuals, sum_by_problem
+from stethoscope.activations import residuals, store_residuals, sum_by_problem
 from stethoscope.controls import ENCODERS, SAMPLED_TEXTS
 from stethoscope.data import full_text, read_problems, subject_indices
 from stethoscope.jobs import job
@@ -13,24 +14,27 @@ from stethoscope.provenance import atomic_path
 from stethoscope.saes import load_encoder
 from stethoscope.specificity import ProblemSums
 
-with job(snakemake) as progress:
-    base = Path(snakemake.input.model).parent
-    model, tokenizer = load_model(base), load_tokenizer(base)
+with job(snakemake) as progress, TemporaryDirectory(dir=snakemake.resources.tmpdir) as scratch:
+    base, device = Path(snakemake.input.model).parent, snakemake.params.device
+    model, tokenizer = load_model(base).to(device), load_tokenizer(base)
     problems = read_problems(snakemake.input.problems)
+    subjects = subject_indices(problems, snakemake.params.subjects)
     texts = list(map(full_text, problems))
     sample = texts[:: max(1, len(texts) // SAMPLED_TEXTS)]
-    batches = [streams for _, streams in residuals(model, tokenizer, sample)]
+    stored = {}
+    for name, some in (("sample", sample), ("all", texts)):
+        (Path(scratch) / name).mkdir()
+        stored[name] = store_residuals(residuals(model, tokenizer, some), Path(scratch) / name)
+    del model
     generator = np.random.default_rng(snakemake.params.seed)
-    build, encoders = ENCODERS[snakemake.wildcards.control], {}
-    for layer, (sae, sums) in enumerate(
-        zip(snakemake.input.saes, snakemake.input.sums, strict=True)
+    build = ENCODERS[snakemake.wildcards.control]
+    for layer, (sae, sums, output) in enumerate(
+        zip(snakemake.input.saes, snakemake.input.sums, snakemake.output, strict=True)
     ):
-        stream = np.concatenate([streams[layer].numpy() for streams in batches])
+        parts = [stream.float().numpy() for _, stream in stored["sample"].of_layer(layer)]
         encoder = load_encoder(Path(sae).parent)
-        encoders[layer] = build(encoder, ProblemSums.load(sums), stream, generator)
-    subjects = subject_indices(problems, snakemake.params.subjects)
-    found = sum_by_problem(model, tokenizer, texts, subjects, encoders)
-    for layer, path in enumerate(snakemake.output):
-        with atomic_path(path) as temporary:
-            found[layer].save(temporary)
-    progress(f"{len(problems)} problems, {found[0].n_features} features")
+        encoder = build(encoder, ProblemSums.load(sums), np.concatenate(parts), generator)
+        found = sum_by_problem(stored["all"].of_layer(layer), subjects, encoder, device)
+        with atomic_path(output) as path:
+            found.save(path)
+    progress(f"{len(problems)} problems, {found.n_features} features")

@@ -6,12 +6,13 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from stethoscope.activations import residuals
+from stethoscope.activations import residuals, sae_quality
 from stethoscope.data import full_text, of_subject, read_problems
 from stethoscope.jobs import job
 from stethoscope.models import load_model, load_tokenizer
 from stethoscope.provenance import atomic_folder, write_table
-from stethoscope.sae_training import SaeSettings, sae_quality, train_sae
+from stethoscope.sae_training import SaeSettings, train_sae
+from stethoscope.saes import load_decoder, load_encoder
 
 with job(snakemake) as progress:
     settings, seed = dict(snakemake.params.settings), int(snakemake.wildcards.seed)
@@ -40,7 +41,8 @@ with job(snakemake) as progress:
         layer = int(folder.name.removeprefix("layer_"))
         with atomic_folder(folder) as temporary:
             train_sae(seen[layer], sae, seed * len(seen) + layer, temporary)
-        rows.append({"layer": layer, **sae_quality(folder, unseen[layer])})
+        quality = sae_quality(load_encoder(folder), load_decoder(folder), unseen[layer])
+        rows.append({"layer": layer, **quality})
         progress(
             "layer {layer}: explained variance {explained_variance:.3f}, L0 {l0:.1f}, "
             "dead {dead_share:.0%}".format(**rows[-1])

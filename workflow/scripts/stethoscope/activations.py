@@ -7,7 +7,9 @@ right, which leaves the residuals of real tokens as they are without padding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,13 +17,10 @@ from scipy import sparse
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from stethoscope.models import decoder_layers
-from stethoscope.saes import Encoder
+from stethoscope.saes import Decoder, Encoder
 from stethoscope.specificity import ProblemSums
 
-# Activations of one layer's features that are in memory at a time: 0.5 GB in fp32.
-HELD = 1 << 27
-# Of the texts of a part: tokens on which each feature fires, and where any, its sums and maxima.
-Reduced = tuple[sparse.csr_matrix, np.ndarray, np.ndarray]
+_ENTRIES = 1 << 27  # activations that are held at once: half a gigabyte
 
 
 def residuals(
@@ -32,17 +31,20 @@ def residuals(
 ) -> Iterator[tuple[np.ndarray, dict[int, torch.Tensor]]]:
     """The residual stream after each decoder layer, a batch of texts at a time, in their order.
 
-    Yields (text number of each token, {layer: (tokens, d) fp32}). Padding and special tokens are
+    Yields (text number of each token, {layer: (tokens, d)}), in the model's own type and on the
+    CPU, whichever device the model is on. Padding and special tokens are
     left out: a BOS token is an attention sink whose activations would drown all others.
 
     Raises ValueError if a text has no other tokens: it would have no mean activation.
     """
     special = torch.tensor(sorted(tokenizer.all_special_ids))
     captured: dict[int, torch.Tensor] = {}
+    kept = torch.empty(0, dtype=torch.bool)
 
     def hook(layer: int):
         def keep(_module, _inputs, output) -> None:
-            captured[layer] = (output[0] if isinstance(output, tuple) else output).detach()
+            stream = output[0] if isinstance(output, tuple) else output
+            captured[layer] = stream.detach()[kept.to(stream.device)].cpu()
 
         return keep
 
@@ -58,21 +60,55 @@ def residuals(
                 padding_side="right",
                 return_tensors="pt",
             )
-            with torch.inference_mode():
-                model.get_decoder()(
-                    input_ids=encoded["input_ids"],
-                    attention_mask=encoded["attention_mask"],
-                    use_cache=False,
-                )
             kept = encoded["attention_mask"].bool() & ~torch.isin(encoded["input_ids"], special)
             if not kept.any(dim=1).all():
                 text = start + int(kept.any(dim=1).int().argmin())
                 raise ValueError(f"activations: text {text} has no tokens but special ones")
-            rows = torch.nonzero(kept)[:, 0].numpy() + start
-            yield rows, {layer: stream[kept].float() for layer, stream in captured.items()}
+            with torch.inference_mode():
+                model.get_decoder()(
+                    input_ids=encoded["input_ids"].to(model.device),
+                    attention_mask=encoded["attention_mask"].to(model.device),
+                    use_cache=False,
+                )
+            yield torch.nonzero(kept)[:, 0].numpy() + start, dict(captured)
     finally:
         for handle in handles:
             handle.remove()
+
+
+@dataclass(frozen=True)
+class StoredResiduals:
+    """Residual streams in a folder, a file a layer: a scan then holds one layer's SAE at a time.
+
+    rows: text number of each token, by batch; dtype, width: of the streams.
+    """
+
+    folder: Path
+    rows: list[np.ndarray]
+    dtype: torch.dtype
+    width: int
+
+    def of_layer(self, layer: int) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+        """(text number of each token, (tokens, d)) of one layer, batch by batch."""
+        with open(self.folder / f"layer_{layer}", "rb") as file:
+            for rows in self.rows:
+                data = np.fromfile(file, np.uint8, len(rows) * self.width * self.dtype.itemsize)
+                yield rows, torch.from_numpy(data).view(self.dtype).view(len(rows), self.width)
+
+
+def store_residuals(
+    batches: Iterable[tuple[np.ndarray, Mapping[int, torch.Tensor]]], folder: Path
+) -> StoredResiduals:
+    """Write what `residuals` yields, bit by bit. ValueError when it yields nothing."""
+    rows, stream = [], None
+    for numbers, streams in batches:
+        rows.append(numbers)
+        for layer, stream in streams.items():
+            with open(folder / f"layer_{layer}", "ab") as file:
+                stream.contiguous().view(torch.uint8).numpy().tofile(file)
+    if stream is None:
+        raise ValueError("activations: there is no text")
+    return StoredResiduals(folder, rows, stream.dtype, stream.shape[1])
 
 
 def encode(encoder: Encoder, stream: torch.Tensor) -> torch.Tensor:
@@ -80,65 +116,80 @@ def encode(encoder: Encoder, stream: torch.Tensor) -> torch.Tensor:
 
     a = pre where pre > threshold, else 0, with pre = relu(x @ w_enc + b_enc).
     """
-    pre = torch.addmm(
-        torch.from_numpy(encoder.b_enc), stream.float(), torch.from_numpy(encoder.w_enc)
-    )
-    return torch.where(pre > torch.from_numpy(encoder.threshold), pre.relu(), 0.0)
+    return _encode(_on_device(encoder, stream.device), stream)
 
 
 def sum_by_problem(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    texts: Sequence[str],
+    batches: Iterable[tuple[np.ndarray, torch.Tensor]],
     subjects: Sequence[int],
-    encoders: Mapping[int, Encoder],
-) -> dict[int, ProblemSums]:
-    """Sums, firing counts and maxima of each feature over the tokens of each text, by layer.
+    encoder: Encoder,
+    device: str | torch.device = "cpu",
+) -> ProblemSums:
+    """Sums, firing counts and maxima of each feature over the tokens of each text, of one layer.
 
-    texts: one a problem; subjects: the index of each problem's subject.
+    batches: (text number of each token, (tokens, d)), in the order of the texts. subjects: the
+    index of each text's subject. device: where features are computed, in fp32.
     """
-    blocks: dict[int, list[Reduced]] = {layer: [] for layer in encoders}
-    tokens = np.zeros(len(texts), dtype=np.int64)
-    for rows, streams in residuals(model, tokenizer, texts):
-        tokens += np.bincount(rows, minlength=len(texts))
-        for layer, encoder in encoders.items():
-            for part in _whole_texts(rows, HELD // encoder.b_enc.size):
-                active = encode(encoder, streams[layer][part])
-                blocks[layer].append(_reduce(active, rows[part]))
+    weights, n_features = _on_device(encoder, torch.device(device)), encoder.b_enc.size
+    tokens, blocks = np.zeros(len(subjects), dtype=np.int64), []
+    for rows, stream in batches:
+        tokens += np.bincount(rows, minlength=len(subjects))
+        blocks.append(_reduce(weights, stream.to(device), rows - rows[0]))
+    return _problem_sums(blocks, tokens, np.asarray(subjects), n_features)
+
+
+def sae_quality(encoder: Encoder, decoder: Decoder, stream: torch.Tensor) -> dict[str, float]:
+    """How well an SAE reconstructs (tokens, d) residuals that it was not trained on.
+
+    explained_variance: 1 - squared error / variance around the mean; l0: mean number of active
+    features a token; dead_share: share of features that fire on none of these tokens.
+    """
+    stream = stream.float()
+    active = encode(encoder, stream)
+    decoded = torch.addmm(torch.from_numpy(decoder.b_dec), active, torch.from_numpy(decoder.w_dec))
+    error, variance = (decoded - stream).pow(2).sum(), (stream - stream.mean(0)).pow(2).sum()
     return {
-        layer: _problem_sums(parts, tokens, np.asarray(subjects), encoders[layer].b_enc.size)
-        for layer, parts in blocks.items()
+        "explained_variance": float(1 - error / variance),
+        "l0": float((active > 0).float().sum(1).mean()),
+        "dead_share": float((active.sum(0) == 0).float().mean()),
     }
 
 
-def _whole_texts(rows: np.ndarray, most: int) -> Iterator[slice]:
-    """The tokens of a batch in parts of whole texts, of at most so many tokens or one text."""
-    ends = [*(np.flatnonzero(np.diff(rows)) + 1).tolist(), len(rows)]
-    start = 0
-    for end, following in zip(ends, [*ends[1:], None], strict=True):
-        if following is None or following - start > most:
-            yield slice(start, end)
-            start = end
+def _on_device(encoder: Encoder, device: torch.device) -> tuple[torch.Tensor, ...]:
+    """w_enc, b_enc and threshold of an encoder."""
+    parts = (encoder.w_enc, encoder.b_enc, encoder.threshold)
+    return tuple(torch.from_numpy(part).to(device) for part in parts)
 
 
-def _reduce(active: torch.Tensor, rows: np.ndarray) -> Reduced:
-    """Counts, sums and maxima over the tokens of each text, where a feature fires at all."""
-    local = torch.from_numpy(rows - rows[0])
-    shape = (int(local[-1]) + 1, active.shape[1])
-    index = local[:, None].expand_as(active)
-    fires = torch.zeros(shape).index_add_(0, local, (active > 0).float()).numpy()
-    sums = torch.zeros(shape).index_add_(0, local, active).numpy()
-    maxima = torch.zeros(shape).scatter_reduce_(0, index, active, "amax").numpy()
-    counted = sparse.csr_matrix(fires)
-    where = counted.nonzero()
-    return counted, sums[where], maxima[where]
+def _encode(weights: tuple[torch.Tensor, ...], stream: torch.Tensor) -> torch.Tensor:
+    w_enc, b_enc, threshold = weights
+    pre = torch.addmm(b_enc, stream.float(), w_enc)
+    return torch.where(pre > threshold, pre.relu(), 0.0)
+
+
+def _reduce(
+    weights: tuple[torch.Tensor, ...], stream: torch.Tensor, rows: np.ndarray
+) -> np.ndarray:
+    """(3, rows, features) sum, count and maximum over the tokens of each row, a part at a time."""
+    n_features, device = weights[0].shape[1], stream.device
+    shape = (int(rows[-1]) + 1, n_features)
+    sums, fires, maxima = (torch.zeros(shape, device=device) for _ in range(3))
+    index = torch.from_numpy(rows).to(device)
+    for start in range(0, len(rows), step := max(1, _ENTRIES // n_features)):
+        part = slice(start, start + step)
+        active = _encode(weights, stream[part])
+        sums.index_add_(0, index[part], active)
+        fires.index_add_(0, index[part], (active > 0).float())
+        maxima.scatter_reduce_(0, index[part][:, None].expand_as(active), active, "amax")
+    return torch.stack([sums, fires, maxima]).cpu().numpy()
 
 
 def _problem_sums(
-    parts: list[Reduced], tokens: np.ndarray, subjects: np.ndarray, n_features: int
+    parts: list[np.ndarray], tokens: np.ndarray, subjects: np.ndarray, n_features: int
 ) -> ProblemSums:
-    fires = sparse.vstack([part[0] for part in parts], format="csr")
-    sums, maxima = (np.concatenate([part[kind] for part in parts]) for kind in (1, 2))
+    fires = sparse.vstack([sparse.csr_matrix(part[1]) for part in parts], format="csr")
+    where = fires.nonzero()
+    sums, maxima = (np.concatenate([part[kind] for part in parts])[where] for kind in (0, 2))
     return ProblemSums(
         indptr=fires.indptr.astype(np.int64),
         indices=fires.indices.astype(np.int64),

@@ -6,14 +6,17 @@ subject.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import torch
 
 from stethoscope.comparisons import choose_alpha
 from stethoscope.editing import read_edit
-from stethoscope.evaluation import Evaluator, edited
+from stethoscope.evaluation import Backend, Evaluator, HuggingFace, Questions
+from stethoscope.models import load_model, load_tokenizer
 from stethoscope.provenance import (
     atomic_folder,
     folder_digests,
@@ -22,6 +25,26 @@ from stethoscope.provenance import (
     write_jsonl,
 )
 from stethoscope.taskvectors import check_base
+
+
+def backend(
+    base: Path, places: Iterable[Path], generation: Mapping[str, Any], device: str
+) -> tuple[Backend, Questions]:
+    """What answers, with the base model loaded, and what it is asked.
+
+    base: folder of the model. places: folders of all edits that are to come. generation: settings
+    of a study's evaluation.
+    """
+    how = dict(generation)
+    name, dtype, batch_size = (how.pop(key) for key in ("backend", "dtype", "batch_size"))
+    questions, tokenizer = Questions(**how), load_tokenizer(base)
+    if name == "vllm":
+        from stethoscope.serving import Vllm  # not imported where nobody asks for it
+
+        cap = questions.max_gen_toks
+        return Vllm(base, tokenizer, list(places), batch_size, cap, dtype), questions
+    model = load_model(base, getattr(torch, dtype)).to(device)
+    return HuggingFace(model, tokenizer, batch_size), questions
 
 
 def answer(
@@ -43,7 +66,7 @@ def answer(
     for number, place in enumerate(places, start=1):
         edit = read_edit(edits / place)
         check_base(edit, base, edits / place)
-        with edited(evaluator.model, edit):
+        with evaluator.backend.edited(edit, edits / place):
             results, samples = evaluator.run()
         results["edit"] = read_json(edits / place / "edit.json")
         with atomic_folder(target.parent / place) as folder:

@@ -12,9 +12,9 @@ from itertools import zip_longest
 from markupsafe import Markup
 
 from stethoscope import verdicts
-from stethoscope.cells import EMPTY, FIXED2, INTEGER, PERCENT, POINTS, PVALUE, Cell, Source
+from stethoscope.cells import EMPTY, FIXED1, FIXED2, INTEGER, PERCENT, POINTS, PVALUE, Cell, Source
 from stethoscope.data import SUBJECTS
-from stethoscope.facts import OTHERS, POOLED, SIGNIFICANT, Edit, Report
+from stethoscope.facts import ALL, OTHERS, POOLED, SIGNIFICANT, Edit, Report
 from stethoscope.tables import DOWN, UNMARKED, UP, Row, Table, Td
 
 EXCLUDED = Markup('<span class="up">✓</span>')
@@ -150,6 +150,40 @@ def noise_table(report: Report) -> Table | None:
             cells += [Td((first, ", ", second)), get("n"), get("answers_differ")]
             cells += [get("correct_differ"), get("accuracy_first", PERCENT)]
             cells += [get("accuracy_second", PERCENT), get("difference", POINTS)]
+            body.append(Row(tuple(cells), "minor" if edit.draw else ""))
+    return Table(head, tuple(body))
+
+
+def protocols_table(report: Report) -> Table | None:
+    """The same edits and problems, asked in several ways: the target, and all subjects together."""
+    table = report.source("protocols")
+    if not table.rows:
+        return None
+    head = (
+        Row(
+            (Td("Edit", "left", rows=2), Td("protocol", "left", rows=2), Td("seed", rows=2))
+            + (Td("subjects", "left", rows=2), Td("accuracy, %", rows=2), Td("gain", rows=2))
+            + (Td("problems", "group", 3), Td("truncated, %", rows=2))
+            + (Td("without an answer, %", rows=2), Td("mean tokens", rows=2))
+        ),
+        Row((Td("gained"), Td("of these base was cut"), Td("lost"))),
+    )
+    body = []
+    for edit in report.edits:
+        for order, row in enumerate(table.find(edit=edit.name)):
+            subject = table.rows[row]["subject"]
+            if subject not in (report.target, ALL):
+                continue
+
+            def get(column: str, form=INTEGER, row: int = row) -> Td:
+                return Td(report.cells.number(table, row, column, form))
+
+            cells = [Td(edit.title if not order else "", "left")]
+            cells += [Td(table.rows[row]["protocol"], "left"), Td(_seed(report, table, row))]
+            cells.append(Td("all" if subject == ALL else SUBJECTS[subject].short, "left"))
+            cells += [get("accuracy", PERCENT), get("gain", POINTS), get("gained")]
+            cells += [get("gained_cut"), get("lost"), get("truncated", PERCENT)]
+            cells += [get("unparsed", PERCENT), get("n_tokens", FIXED1)]
             body.append(Row(tuple(cells), "minor" if edit.draw else ""))
     return Table(head, tuple(body))
 

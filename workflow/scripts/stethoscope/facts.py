@@ -43,7 +43,7 @@ STATISTICS = (
 SP_EXAMINED = ("sp_stability", "sp_measures", "sp_sensitivity")
 CORRECTED = ("families", "noninferiority")
 # What only some studies do: a file with its header alone says that it was not done.
-SOME = ("sweep", "optimism", "noise", "search", "search_correlations")
+SOME = ("sweep", "optimism", "noise", "protocols", "search", "search_correlations")
 PUBLISHED = ("table1", "comparisons", "significant", "sweep", "grim", "power", "formulas", "checks")
 RECORD = (*(f"table{number}" for number in range(1, 7)), "text_claims")
 INPUTS = (

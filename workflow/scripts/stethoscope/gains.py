@@ -31,10 +31,11 @@ def first_order_gains(
     gains, total = np.zeros(n_layers), n_tokens(batches)
     for ids, counted in batches:
         share = float(counted.sum()) / total
-        gradients = torch.autograd.grad(weighted_loss(model, ids, counted), weights)
+        loss = weighted_loss(model, ids.to(model.device), counted.to(model.device))
+        gradients = torch.autograd.grad(loss, weights)
         for (name, delta), gradient in zip(vector.modules.items(), gradients, strict=True):
             # <G, B A> = <B^T G, A>: the dense difference is never formed
-            inner = delta.B.astype(np.float64).T @ gradient.double().numpy()
+            inner = delta.B.astype(np.float64).T @ gradient.double().cpu().numpy()
             gains[layer_of(name)] -= share * delta.scale * np.sum(inner * delta.A)
     return gains
 

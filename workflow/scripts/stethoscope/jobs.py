@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
 import traceback
@@ -9,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+_COPY = "STETHOSCOPE_COPY"  # in the environment of a script's copies, so that none copies itself
 
 
 @contextmanager
@@ -20,11 +24,13 @@ def job(snakemake: Any) -> Iterator[Callable[[str], None]]:
     """
     name = snakemake.rule + "".join(f" {value}" for value in snakemake.wildcards)
     started = time.monotonic()
-    with open(snakemake.log[0], "w", encoding="utf-8", buffering=1) as log:
+    rank = int(os.environ.get("RANK", 0))  # of several processes the first speaks for all
+    with open(f"{snakemake.log[0]}{f'.{rank}' * (rank > 0)}", "w", 1, encoding="utf-8") as log:
 
         def progress(line: str) -> None:
             print(line, file=log)
-            print(f"    {name}: {line}", file=sys.stderr, flush=True)
+            if not rank:
+                print(f"    {name}: {line}", file=sys.stderr, flush=True)
 
         _use_threads(snakemake.threads)
         try:
@@ -35,6 +41,23 @@ def job(snakemake: Any) -> Iterator[Callable[[str], None]]:
             print(f"error: {name}: {message}", file=sys.stderr, flush=True)
             sys.exit(1)
         print(f"ok in {time.monotonic() - started:.1f} s", file=log)
+
+
+def in_processes(count: int) -> bool:
+    """Run this very script in several processes of one machine; False where none are needed.
+
+    The script asks before it does anything, and ends where the answer is True: its copies, which
+    get False, have done the work. Ends with status 1 if one of them failed.
+    """
+    if count == 1 or _COPY in os.environ:
+        return False
+    # What `accelerate launch` calls for several GPUs; that command itself wants MPI on CPUs.
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    # sys.argv[0] and not __file__, which Snakemake sets to the script that it wrapped
+    command = [*launch, f"--nproc-per-node={count}", sys.argv[0]]
+    if subprocess.run(command, env={**os.environ, _COPY: "1"}, check=False).returncode:
+        sys.exit(1)
+    return True
 
 
 def seed_of(path: str | Path) -> int:

@@ -38,9 +38,10 @@ def n_tokens(batches: Sequence[Batch]) -> float:
 
 def solution_loss(model: PreTrainedModel, batches: Sequence[Batch]) -> float:
     """Mean negative log-likelihood of a solution token, in nats, over all batches together."""
+    device = model.device
     with torch.inference_mode():
         total = sum(
-            float(weighted_loss(model, ids, weights)) * float(weights.sum())
+            float(weighted_loss(model, ids.to(device), weights.to(device))) * float(weights.sum())
             for ids, weights in batches
         )
     return total / n_tokens(batches)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sae_lens import SAE, BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig, SAETrainer
+from sae_lens import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig, SAETrainer
 from sae_lens.config import LoggingConfig, SAETrainerConfig
 
 from stethoscope.provenance import read_json, write_json
@@ -67,24 +67,6 @@ def train_sae(stream: torch.Tensor, settings: SaeSettings, seed: int, folder: Pa
     sae.save_inference_model(str(folder))
     # sae-lens writes its keys in the order of a set, another one in each process.
     write_json(folder / "cfg.json", read_json(folder / "cfg.json"))
-
-
-def sae_quality(folder: Path, stream: torch.Tensor) -> dict[str, float]:
-    """How well a saved SAE reconstructs (tokens, d) residuals that it was not trained on.
-
-    explained_variance: 1 - squared error / variance around the mean; l0: mean number of active
-    features a token; dead_share: share of features that fire on none of these tokens.
-    """
-    sae = SAE.load_from_disk(str(folder))
-    with torch.inference_mode():
-        active = sae.encode(stream)
-        error = (sae.decode(active) - stream).pow(2).sum()
-        variance = (stream - stream.mean(0)).pow(2).sum()
-    return {
-        "explained_variance": float(1 - error / variance),
-        "l0": float((active > 0).float().sum(1).mean()),
-        "dead_share": float((active.sum(0) == 0).float().mean()),
-    }
 
 
 def _batches(stream: torch.Tensor, settings: SaeSettings, seed: int) -> Iterator[torch.Tensor]:

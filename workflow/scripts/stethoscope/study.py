@@ -30,6 +30,9 @@ MERGING_NEEDS = {
     "localize_and_stitch": ("density",),
     "dare": ("drop", "seed"),
 }
+_GENERATION = (
+    "batch_size", "max_gen_toks", "tasks", "num_fewshot", "chat_template", "backend", "dtype",
+)  # fmt: skip
 _IN_WORDS = {
     "string": "text",
     "integer": "a whole number",
@@ -120,6 +123,12 @@ def layer_count(study: Mapping) -> int:
     return (model.get("load") or model["grow"]["architecture"])["layers"]
 
 
+def stream_width(study: Mapping) -> int:
+    """Width of the residual stream of the study's base model."""
+    model = study["model"]
+    return (model.get("load") or model["grow"]["architecture"])["hidden"]
+
+
 def split_sizes(study: Mapping, split: str) -> dict[str, int]:
     """Problems of each subject that the study asks for in a split, such as validation."""
     data = study["data"]
@@ -183,12 +192,22 @@ def exported(study: Mapping) -> list[str]:
     return [name for name, edit in study["edits"].items() if edit["checkpoint"]]
 
 
-def generation(study: Mapping, split: str = "test") -> dict[str, int]:
-    """What can change an answer: batch size, of which the noise floor has another, and the cap."""
-    settings = {key: study["evaluation"][key] for key in ("batch_size", "max_gen_toks")}
+def generation(study: Mapping, split: str = "test") -> dict[str, Any]:
+    """What can change an answer; the noise floor has another batch size, a protocol its own ways.
+
+    split: whose answers; test, sweep, noise or the name of a protocol.
+    """
+    evaluation = study["evaluation"]
+    settings = {key: evaluation[key] for key in _GENERATION}
     if split == "noise":
-        settings["batch_size"] = study["evaluation"]["noise_floor"]["batch_size"]
-    return settings
+        settings["batch_size"] = evaluation["noise_floor"]["batch_size"]
+    others = evaluation["protocols"].get(split, {})
+    return settings | {key: value for key, value in others.items() if key != "edits"}
+
+
+def answered_again(study: Mapping) -> list[str]:
+    """Names of all further readings of the test problems: by alpha, by batch size, by protocol."""
+    return ["sweep", "noise", *study["evaluation"]["protocols"]]
 
 
 def family_of(study: Mapping, edit: str) -> str:
@@ -476,11 +495,38 @@ def _broken_references(study: Mapping) -> Iterator[str]:
             f"evaluation.noise_floor.batch_size: {noise['batch_size']} is evaluation.batch_size "
             "itself, expected another one"
         )
+    yield from _broken_questions(study)
     concrete = [edit for family in evaluated(study) for edit in edit_names(study, family)]
     for reference in study["statistics"]["references"]:
         yield from known("statistics.references", reference, concrete)
     if all(edit["role"] != "ours" for edit in study["edits"].values()):
         yield "edits: none has the role 'ours', the edit that the others are compared with"
+
+
+def _broken_questions(study: Mapping) -> Iterator[str]:
+    """What cannot be asked, or not by the backend that answers."""
+    protocols = study["evaluation"]["protocols"]
+    for name in ("test", *protocols):
+        place = f"evaluation.protocols.{name}" if name in protocols else "evaluation"
+        how = generation(study, name)
+        if how["num_fewshot"] and how["tasks"] == "local":
+            yield f"{place}.num_fewshot: tasks: local has no examples; tasks: minerva_math has"
+        if name in ("test", "validation", "sweep", "noise") and name in protocols:
+            yield f"{place}: '{name}' is a reading of every study; name yours otherwise"
+    for name, protocol in protocols.items():
+        for edit in protocol["edits"]:
+            if edit not in evaluated(study):
+                hint = _did_you_mean(edit, sorted(evaluated(study)))
+                yield f"evaluation.protocols.{name}.edits: '{edit}' is not evaluated{hint}"
+        if BASE not in protocol["edits"]:
+            yield f"evaluation.protocols.{name}.edits: lacks '{BASE}', which gains are over"
+    if study["evaluation"]["backend"] == "vllm":
+        if study["device"] != "cuda":
+            yield "evaluation.backend: vllm needs device: cuda"
+        for name in evaluated(study)[1:]:
+            transform = study["edits"][name]["transform"]
+            if transform in MERGING_NEEDS:
+                yield f"edits.{name}.transform: {transform} is no adapter, which vllm needs"
 
 
 def _circles(selections: Mapping) -> Iterator[str]:

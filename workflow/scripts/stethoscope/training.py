@@ -3,7 +3,7 @@
 One loop serves both. Batches hold problems of similar length, padded on the right and never packed,
 so that causal attention needs no mask; the loss counts solution tokens fully and prompt tokens by a
 set weight. The same seed and data give the same weights, byte for byte, on one kind of CPU with one
-number of threads.
+number of threads, also when a training was interrupted and goes on from its last epoch.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.helpers import disable_input_dtype_casting
 from torch import nn
@@ -24,6 +25,7 @@ from transformers.models.gemma3.modeling_gemma3 import Gemma3RMSNorm
 
 from stethoscope.data import completion, prompt
 from stethoscope.muon import StackedMuon
+from stethoscope.resuming import Checkpoint
 
 Progress = Callable[[str], None]
 
@@ -68,7 +70,10 @@ class LoraSettings:
     """How an adapter is trained; r and alpha are the paper's.
 
     dropout: on the adapter's input. The other fields mean what they mean in GrowSettings; all
-    trained weights share AdamW at `lr`.
+    trained weights share AdamW at `lr`. The last three trade time for memory and leave the method
+    as it is. base_dtype: "float32" or "bfloat16", of the frozen base; the adapter is float32.
+    gradient_checkpointing: activations are computed again in the backward pass. accumulate: parts
+    that a step's batch is computed in, one after the other; their gradient is the batch's.
     """
 
     rank: int = 16
@@ -82,6 +87,9 @@ class LoraSettings:
     decay: float = 1.0
     prompt_weight: float = 0.0
     precision: str = "bf16"
+    base_dtype: str = "float32"
+    gradient_checkpointing: bool = False
+    accumulate: int = 1
 
 
 @dataclass(frozen=True)
@@ -122,10 +130,14 @@ def fine_tune_lora(
     settings: LoraSettings,
     seed: int,
     progress: Progress,
+    checkpoint: Checkpoint | None = None,
+    accelerator: Accelerator | None = None,
 ) -> PeftModel:
     """Train a LoRA on `problems`; the weights of `model` itself stay as they are.
 
     Paper, section 4.1: r = 16, alpha = 32, on all seven linear modules of each decoder layer.
+    checkpoint: written after each epoch, and gone on from where it holds one. accelerator: where
+    several processes share each batch; each of them ends with the same adapter.
     Returns `model` wrapped with the trained adapter.
     """
     config = LoraConfig(
@@ -143,9 +155,23 @@ def fine_tune_lora(
     optimizer = torch.optim.AdamW(
         trained, lr=settings.lr, weight_decay=settings.weight_decay, fused=True
     )
+    if settings.gradient_checkpointing:
+        model.activation_checkpointing_enable({"use_reentrant": False})
     # PEFT would turn each input into float32 just before autocast turns it into bfloat16.
     with disable_input_dtype_casting(adapted, active=settings.precision == "bf16"):
-        _train(adapted, encode(tokenizer, problems), [optimizer], settings, seed, progress)
+        _train(
+            adapted,
+            encode(tokenizer, problems),
+            [optimizer],
+            settings,
+            seed,
+            progress,
+            settings.accumulate,
+            checkpoint,
+            accelerator,
+        )
+    if settings.gradient_checkpointing:
+        model.activation_checkpointing_disable()
     return adapted
 
 
@@ -242,40 +268,92 @@ def _train(
     settings: GrowSettings | LoraSettings,
     seed: int,
     progress: Progress,
+    accumulate: int = 1,
+    checkpoint: Checkpoint | None = None,
+    accelerator: Accelerator | None = None,
 ) -> None:
     if settings.precision not in ("bf16", "fp32"):
         raise ValueError(f"precision: {settings.precision!r} is neither 'bf16' nor 'fp32'")
-    steps = -(-len(examples) // settings.batch_size) * settings.epochs
+    per_epoch = -(-len(examples) // settings.batch_size)
+    steps = per_epoch * settings.epochs
     lengths = [len(example.ids) for example in examples]
     trained = [p for optimizer in optimizers for g in optimizer.param_groups for p in g["params"]]
-    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
-    peaks = [group["lr"] for group in groups]
+    peaks = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
     base = model.get_base_model() if isinstance(model, PeftModel) else model
     pad_id = base.config.get_text_config().pad_token_id or 0
     device = base.device
+    processes, process = 1, 0
+    if accelerator is not None:
+        processes, process = accelerator.num_processes, accelerator.process_index
+    done = 0
+    if checkpoint is not None and (state := checkpoint.load()):
+        done = _resume(trained, optimizers, state)
+        progress(f"goes on after step {done} of {steps}")
+    # Only now, since loading a state puts new groups in their place.
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     recent: list[torch.Tensor] = []
     model.train()
     with torch.random.fork_rng(devices=[]), fast_forward(base, max(lengths)):
-        torch.manual_seed(seed)
         order = batches(lengths, settings.batch_size, settings.epochs, seed)
         for step, indices in enumerate(order):
+            if step < done:
+                continue
+            if step % per_epoch == 0:  # an epoch's dropout, whether or not others came before it
+                key = (seed, step // per_epoch, process)
+                torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
             factor = schedule(step, steps, settings.warmup, settings.decay)
             for group, peak in zip(groups, peaks, strict=True):
                 group["lr"] = peak * factor
             ids, weights = collate([examples[i] for i in indices], pad_id, settings.prompt_weight)
-            with torch.autocast(device.type, torch.bfloat16, settings.precision == "bf16"):
-                loss = weighted_loss(model, ids.to(device), weights.to(device))
-            loss.backward()
+            total = torch.zeros((), device=device)
+            for rows in np.array_split(np.arange(len(ids)), accumulate * processes)[
+                process::processes
+            ]:
+                if not len(rows):
+                    continue
+                counted = weights[rows]
+                # Parts add up to the mean over the tokens of the whole batch.
+                share = float(counted.sum() / weights.sum())
+                with torch.autocast(device.type, torch.bfloat16, settings.precision == "bf16"):
+                    loss = weighted_loss(model, ids[rows].to(device), counted.to(device)) * share
+                loss.backward()
+                total += loss.detach()
+            if processes > 1:
+                total = accelerator.reduce(total)
+                for parameter in trained:
+                    if parameter.grad is None:  # fewer problems than parts
+                        parameter.grad = torch.zeros_like(parameter)
+                    parameter.grad = accelerator.reduce(parameter.grad)
             nn.utils.clip_grad_norm_(trained, 1.0)
             for optimizer in optimizers:
                 optimizer.step()
                 optimizer.zero_grad()
-            recent.append(loss.detach())
+            recent.append(total)
             if (step + 1) % max(1, steps // 20) == 0 or step + 1 == steps:
                 mean = torch.stack(recent).mean().item()
                 recent.clear()
                 progress(f"step {step + 1} of {steps} ({(step + 1) / steps:.0%}), loss {mean:.3f}")
+            if checkpoint is not None and (step + 1) % per_epoch == 0 and process == 0:
+                checkpoint.save(
+                    {
+                        "steps": step + 1,
+                        "trained": [parameter.detach() for parameter in trained],
+                        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+                    }
+                )
     model.eval()
+
+
+def _resume(
+    trained: Sequence[nn.Parameter], optimizers: Sequence[torch.optim.Optimizer], state: dict
+) -> int:
+    """Put weights and optimizers where a checkpoint left them; the steps that it had done."""
+    with torch.no_grad():
+        for parameter, saved in zip(trained, state["trained"], strict=True):
+            parameter.copy_(saved)
+    for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
+    return state["steps"]
 
 
 @contextmanager
@@ -372,4 +450,4 @@ def _fast_rms_norm(norm: Gemma3RMSNorm, x: torch.Tensor) -> torch.Tensor:
         # A norm of the float32 residual stream feeds linear maps, which want bfloat16 (once, not
         # once each); a norm of a linear map's bfloat16 output feeds float32 arithmetic.
         dtype = torch.bfloat16 if dtype == torch.float32 else torch.float32
-    return _RmsNorm.apply(x, 1.0 + norm.weight, norm.eps, dtype)
+    return _RmsNorm.apply(x, 1.0 + norm.weight.float(), norm.eps, dtype)

@@ -1,0 +1,14 @@
+"""How edits do under each protocol, and how much of a gain is answers that are no longer cut."""
+
+from stethoscope.answers import read_answers
+from stethoscope.jobs import job
+from stethoscope.protocols import MAIN, protocols_table
+from stethoscope.provenance import write_table
+
+with job(snakemake) as progress:
+    subjects, asked = snakemake.params.subjects, snakemake.params.protocols
+    main = read_answers(snakemake.input.test, subjects)
+    answers = {name: read_answers(snakemake.input[name], subjects) for name in asked}
+    table = protocols_table({MAIN: main, **answers} if asked else {})
+    write_table(snakemake.output[0], table)
+    progress(f"{len(asked)} protocols beside the study's own")

@@ -1,0 +1,24 @@
+"""Fetch MATH and split it: its test set as it is, the rest drawn from its training set."""
+
+from stethoscope.data import write_problems
+from stethoscope.fetching import MATH_FILES, Source, fetch
+from stethoscope.jobs import job
+from stethoscope.math_data import math_digest, read_math, split_math
+from stethoscope.provenance import atomic_path
+
+with job(snakemake) as progress:
+    settings = snakemake.params.settings
+    where = {key: settings[key] for key in ("path", "hub", "revision") if key in settings}
+    source = Source(**where, kind="dataset")
+    problems = read_math(fetch(source, MATH_FILES))
+    if (digest := math_digest(problems)) != settings["sha256"]:
+        counts = ", ".join(f"{len(part)} {split}" for split, part in problems.items())
+        raise ValueError(
+            f"{source}: sha256 of its problems ({counts}) is {digest}, "
+            f"data.math.sha256 expects {settings['sha256']}"
+        )
+    splits = split_math(problems, snakemake.params.sizes, settings["seed"])
+    for split, records in splits.items():
+        with atomic_path(snakemake.output[split]) as path:
+            write_problems(path, records)
+    progress(", ".join(f"{len(records)} {split}" for split, records in splits.items()))

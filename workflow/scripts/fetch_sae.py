@@ -1,0 +1,21 @@
+"""Fetch the published SAE of one layer: its configuration and weights, checked, and linked."""
+
+from pathlib import Path
+
+from stethoscope.fetching import Source, fetch, link
+from stethoscope.jobs import job
+from stethoscope.provenance import atomic_folder
+from stethoscope.saes import check_sae, files_of
+
+with job(snakemake) as progress:
+    settings, layer = dict(snakemake.params.settings), int(snakemake.wildcards.layer)
+    below = settings.pop("folder").replace("{layer}", str(layer))
+    wanted = {f"{below}/{name}": name for name in files_of(settings.pop("format"))}
+    source = Source(**settings)
+    files = fetch(source, list(wanted))
+    with atomic_folder(Path(snakemake.output[0]).parent) as folder:
+        for name, path in files.items():
+            link(path, folder / wanted[name])
+        check_sae(folder, layer, snakemake.params.width)
+    size = sum(path.stat().st_size for path in files.values())
+    progress(f"{source}: {below}, {size / 1e9:.2f} GB")
