@@ -21,6 +21,8 @@ rule evaluate_edits:
         "<benchmarks>/evaluate_edits/seed-{seed}_{family}.tsv"
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("evaluate_edits"),
     params:
         generation=studies.generation(STUDY),
         choose_alpha_on=lambda wildcards: studies.choosing_subjects(STUDY, wildcards.family),
@@ -46,6 +48,8 @@ rule evaluate_again:
         "<benchmarks>/evaluate_again/seed-{seed}_{again}_{family}.tsv"
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("evaluate_again"),
     params:
         generation=lambda wildcards: studies.generation(STUDY, wildcards.again),
         subjects=lookup("subjects", within=config),

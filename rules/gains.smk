@@ -14,6 +14,8 @@ rule measure_gains:
         "<benchmarks>/measure_gains/seed-{seed}_{vector}_{subject}.tsv"
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("measure_gains"),
     params:
         n_layers=len(LAYERS),
         code=code_digest("measure_gains"),

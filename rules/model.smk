@@ -12,6 +12,8 @@ rule grow_model:
         "<benchmarks>/grow_model/seed-{seed}.tsv"
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("grow_model"),
     params:
         settings=lookup("model/grow", within=config),
         code=code_digest("grow_model"),

@@ -15,6 +15,8 @@ rule train_saes:
         "<benchmarks>/train_saes/seed-{seed}_{sae}.tsv"
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("train_saes"),
     params:
         settings=of_subject("saes", "sae"),
         subjects=lookup("subjects", within=config),

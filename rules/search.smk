@@ -19,6 +19,8 @@ rule search_alphas:
         "<benchmarks>/search_alphas/seed-{seed}_{search}.tsv"
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("search_alphas"),
     params:
         settings=of_subject("searches", "search"),
         n_layers=len(LAYERS),
@@ -49,6 +51,7 @@ rule correlate_search:
         correlations="<results>/statistics/search_correlations.tsv",
     log:
         "<logs>/correlate_search.log",
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     params:

@@ -14,6 +14,8 @@ rule sum_activations:
         "<benchmarks>/sum_activations/seed-{seed}_{sae}.tsv"
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("sum_activations"),
     params:
         subjects=lookup("subjects", within=config),
         code=code_digest("sum_activations"),
@@ -42,6 +44,8 @@ rule sum_control_activations:
         "<benchmarks>/sum_control_activations/seed-{seed}_{sae}-{control}.tsv"
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("sum_control_activations"),
     params:
         seed=lookup("specificity/controls/seed", within=config),
         subjects=lookup("subjects", within=config),
@@ -64,6 +68,8 @@ rule score_specificity:
         sae="|".join(SCORED),
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("score_specificity"),
     params:
         settings=SCORING,
         subjects=lookup("subjects", within=config),
@@ -90,6 +96,8 @@ rule examine_specificity:
         sae="|".join(SCORED),
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("examine_specificity"),
     params:
         scoring=SCORING,
         choice=studies.choice_of_layers(STUDY),

@@ -13,6 +13,8 @@ rule train_adapter:
         "<benchmarks>/train_adapter/seed-{seed}_{vector}.tsv"
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("train_adapter"),
     params:
         settings=of_subject("vectors", "vector"),
         code=code_digest("train_adapter"),
@@ -32,6 +34,8 @@ rule extract_task_vector:
         "<logs>/extract_task_vector/seed-{seed}_{vector}.log",
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("extract_task_vector"),
     params:
         code=code_digest("extract_task_vector"),
     message:

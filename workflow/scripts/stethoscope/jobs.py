@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import traceback
@@ -9,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from stethoscope import devices
 
 
 @contextmanager
@@ -20,7 +23,7 @@ def job(snakemake: Any) -> Iterator[Callable[[str], None]]:
     """
     name = snakemake.rule + "".join(f" {value}" for value in snakemake.wildcards)
     started = time.monotonic()
-    with open(snakemake.log[0], "w", encoding="utf-8", buffering=1) as log:
+    with open(snakemake.log[0], "w", encoding="utf-8", buffering=1) as log, _device(snakemake):
 
         def progress(line: str) -> None:
             print(line, file=log)
@@ -41,6 +44,18 @@ def seed_of(path: str | Path) -> int:
     """The seed in whose folder a result lies."""
     parts = Path(path).parts
     return next(int(part[len("seed-") :]) for part in parts if part.startswith("seed-"))
+
+
+@contextmanager
+def _device(snakemake: Any) -> Iterator[None]:
+    """A GPU of its own for a job that asked for one, where there is any: the one that CUDA sees."""
+    if not getattr(snakemake.resources, "gpu", 0):
+        yield
+        return
+    with devices.one_device(os.environ, devices.present_devices, devices.locks_folder()) as device:
+        if device is not None:
+            os.environ[devices.VISIBLE] = device
+        yield
 
 
 def _use_threads(threads: int) -> None:
