@@ -1,9 +1,10 @@
 # Each target sets up what it needs in .venv and is a thin line over snakemake or pytest.
 PYTHON ?= python3
 CORES ?= 2
+STUDY ?= config/demo.yaml
 BIN := .venv/bin
 
-.PHONY: help demo test clean
+.PHONY: help demo plan test clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -12,6 +13,9 @@ help: ## list the targets
 demo: .venv/installed ## run the embedded study: raw material to results/demo/report/index.html
 	@$(BIN)/snakemake --cores $(CORES)
 	@echo "report: results/demo/report/index.html"
+
+plan: .venv/installed ## print what a study costs before it runs; STUDY=config/full.yaml for another
+	@$(BIN)/snakemake plan --cores 1 --configfile $(STUDY) --quiet all
 
 test: .venv/installed ## run all tests
 	@$(BIN)/pytest

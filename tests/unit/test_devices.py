@@ -6,6 +6,8 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from stethoscope import devices
 from stethoscope.devices import candidates, one_device
 
@@ -61,10 +63,12 @@ def test_a_killed_job_lets_go_of_its_device(tmp_path):
         assert device == "7"
 
 
-def test_what_slurm_gave_is_taken_without_a_lock(tmp_path):
-    given = {"CUDA_VISIBLE_DEVICES": "0", "SLURM_JOB_GPUS": "5"}
-    with one_device(given, no_devices, tmp_path) as one, one_device(given, list, tmp_path) as two:
-        assert one == two == "0"
+@pytest.mark.parametrize("given", ["SLURM_JOB_GPUS", "LOCAL_RANK"])
+def test_devices_that_were_shared_out_already_are_left_alone(tmp_path, given):
+    environment = {"CUDA_VISIBLE_DEVICES": "0", given: "5"}
+    with one_device(environment, list, tmp_path) as one, one_device(environment, list, tmp_path):
+        assert one is None
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_devices_there_is_none_and_nobody_waits(tmp_path):

@@ -13,6 +13,10 @@ import yaml
 from checkout import ROOT
 from safetensors.numpy import load_file, save_file
 
+from stethoscope.cost import jobs as costs_of
+from stethoscope.planning import jobs_in
+from stethoscope.study import check, load_yaml
+
 STUDIES = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
 
 
@@ -53,6 +57,54 @@ def test_the_conda_environment_and_the_requirements_have_the_versions_of_the_loc
     for wanted in (pins(conda), pins(direct)):
         assert len(wanted) > 10
         assert wanted == {name: lock[name] for name in wanted}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_cost_model_knows_each_job_that_a_study_plans(fresh, study):
+    checkout = fresh("cost")
+    planned = jobs_in(checkout.snakemake("-n", "--configfile", f"config/{study}"))
+    schema = load_yaml(ROOT / "config/schemas/study.schema.yaml")
+    checked = check(load_yaml(ROOT / "config" / study), schema, study)
+    for rule, wildcards in costs_of(checked).items():
+        assert len(wildcards) * len(checked["seeds"]) == planned.get(rule, 0), rule
+
+
+def test_the_plan_of_a_study_needs_nothing_but_its_file(fresh):
+    checkout = fresh("priced")
+    output = checkout.snakemake("plan", "--cores", "1", "--configfile", "config/ci.yaml")
+    jobs = jobs_in(checkout.snakemake("-n", "--configfile", "config/ci.yaml"))
+    table = output.partition("ci: 1 seed")[2].partition("still to run")[0]
+    rows = {line.split("  ")[0]: line.split() for line in table.splitlines()}
+    assert rows["total"][1:3] == [str(sum(jobs.values()))] * 2
+    assert {"data", "model", "SAEs", "evaluation", "statistics and report"} <= set(rows)
+    assert not (checkout.folder / "results").exists()
+
+
+def test_every_rule_asks_a_scheduler_for_memory_time_and_devices(fresh):
+    """Or stays on the machine that submits, as tables over tables do."""
+    rules = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+    for body in re.split(r"^rule ", rules, flags=re.M)[1:]:
+        name = body.partition(":")[0]
+        assert ("localrule: True" in body) != (f'**asks("{name}")' in body), name
+
+
+@pytest.mark.parametrize("profile", ["slurm"])
+def test_a_cluster_profile_plans_the_same_jobs_on_top_of_the_default_one(fresh, profile):
+    checkout = fresh(profile)
+    output = checkout.snakemake("-n", "--profile", f"profiles/{profile}")
+    assert f"profiles/{profile} and workflow specific profile profiles/default" in output
+    assert jobs_of(output) == jobs_of(checkout.snakemake("-n"))
+
+
+def test_the_default_profile_decides_nothing_that_a_cluster_profile_does():
+    """Of two profiles with the same key the default one would win."""
+    default, *others = (
+        yaml.safe_load((ROOT / f"profiles/{name}/profile.yaml").read_text())
+        for name in ("default", "slurm", "kubernetes")
+    )
+    for other in others:
+        assert other["retries"] > 0
+        assert not set(default) & set(other)
 
 
 def test_snakemake_lint_is_clean(fresh):

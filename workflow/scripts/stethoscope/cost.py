@@ -1,6 +1,6 @@
 """What a study costs, from the study alone: time, memory, disk and download of each job.
 
-One model for two uses: the rule `plan` prints it before anything has run, and each rule asks a
+One model for two uses: `planning` adds it up before anything has run, and each rule asks a
 scheduler for it with headroom (`requests`). Its constants are below, what they rest on is in
 docs/cost.md. Pure Python, since each parse of the workflow imports it.
 """
@@ -8,7 +8,7 @@ docs/cost.md. Pure Python, since each parse of the workflow imports it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 from stethoscope import study as studies
@@ -24,7 +24,7 @@ MATH_TRAIN, MATH_TEST, MATH_BYTES = 7500, 5000, 20 * MB
 FREE_ANSWER = 500
 # Gemma-3's and Llama-3's layers have about so many weights by hidden^2, their vocabularies so many
 # entries, and a LoRA on all seven modules so many weights by rank * hidden a layer.
-LAYER_WEIGHTS, VOCABULARY, LORA_WEIGHTS = 14, 200_000, 21.4
+LAYER_WEIGHTS, VOCABULARY, LORA_WEIGHTS = 14, 262_144, 21.4
 # Distinct SAE features that fire on a problem, by its tokens; each takes three numbers.
 FEATURES_A_TOKEN = 14
 
@@ -54,24 +54,6 @@ LIGHT_SECONDS = 2.0  # a job that reads and writes tables, measured
 DOWNLOAD_RATE = 100 * MB  # bytes a second, assumed
 # Memory of a job: its libraries, and what training or sums hold beside the model.
 LIBRARIES, WORKING = 1 * GB, 2 * GB
-
-STAGES = {
-    "fetch": ("fetch_*",),
-    "data": ("generate_data",),
-    "model": ("grow_model",),
-    "SAEs": ("train_saes",),
-    "task vectors": ("train_adapter", "extract_task_vector"),
-    "specificity": (
-        "sum_activations",
-        "sum_control_activations",
-        "score_specificity",
-        "examine_specificity",
-    ),
-    "gains and searches": ("measure_gains", "search_alphas"),
-    "selections and edits": ("select_layers", "build_edits"),
-    "evaluation": ("evaluate_edits", "evaluate_again"),
-    "statistics and report": ("*",),
-}
 
 
 @dataclass(frozen=True)
@@ -226,51 +208,6 @@ def jobs(study: Mapping) -> dict[str, list[dict[str, str]]]:
     }
 
 
-@dataclass(frozen=True)
-class Line:
-    """One stage of a plan: its jobs, those that are left to run, and the cost of all of them."""
-
-    stage: str
-    jobs: int
-    left: int
-    cost: Cost
-    cost_left: Cost
-
-
-def plan(study: Mapping, counts: Mapping[str, int], left: Mapping[str, int]) -> list[Line]:
-    """Cost of a study by stage. counts, left: jobs of each rule in all, and those still to run."""
-    known = jobs(study)
-    lines = []
-    for stage in STAGES:
-        rules = [rule for rule in counts if _stage(rule) == stage]
-        if not rules:
-            continue
-        whole = rest = Cost()
-        for rule in rules:
-            same = known.get(rule) or [{}]
-            total = _sum(estimate(study, rule, names) for names in same)
-            total = total.times(counts[rule] / len(same))
-            whole += total
-            rest += total.times(left.get(rule, 0) / counts[rule])
-        numbers = (sum(n.get(rule, 0) for rule in rules) for n in (counts, left))
-        lines.append(Line(stage, *numbers, whole, rest))
-    return lines
-
-
-def _sum(costs: Iterator[Cost]) -> Cost:
-    total = Cost()
-    for cost in costs:
-        total += cost
-    return total
-
-
-def _stage(rule: str) -> str:
-    def matches(pattern: str) -> bool:
-        return rule == pattern or (pattern[-1] == "*" and rule.startswith(pattern[:-1]))
-
-    return next(stage for stage, patterns in STAGES.items() if any(map(matches, patterns)))
-
-
 def _run(
     study: Mapping, *, forward: float = 0, train: float = 0, sae: float = 0, steps: float = 0
 ) -> dict[str, float]:
@@ -299,8 +236,9 @@ def _features(study: Mapping, sae: str) -> int:
         return settings["features"]
     words = settings["load"].get("folder", "").replace("-", "_").replace("/", "_").split("_")
     for word in words:
-        if word[:-1].isdigit() and word[-1] in "kKmM":
-            return int(word[:-1]) * (1024 if word[-1] in "kK" else 2**20)
+        if word[:-1].isdigit() and word[-1] in "kKmM":  # powers of two: 262k is 262,144
+            rounded = int(word[:-1]) * (10**3 if word[-1] in "kK" else 10**6)
+            return 2 ** round(math.log2(rounded))
         if word.lower().endswith("x") and word.lower().strip("lrmax").isdigit():
             return int(word.lower().strip("lrmax")) * sizes(study).hidden
     return 16384

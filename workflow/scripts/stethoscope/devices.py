@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import IO
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-# Set by Slurm, where it gave the job its own devices.
-SCHEDULED = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS")
+# Where one of these is set, others have shared out the devices: Slurm, or the launcher of the
+# several processes of one job.
+SHARED_OUT = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "LOCAL_RANK")
 
 
 def candidates(environment: Mapping[str, str], present: Callable[[], list[str]]) -> list[str]:
@@ -33,22 +34,20 @@ def one_device(
     locks: str | Path,
     patience: float = 1.0,
 ) -> Iterator[str | None]:
-    """The id of a device that this job alone has while the block runs; None without any.
+    """The id of a device that this job alone has while the block runs.
 
-    A device that a scheduler gave is taken as it is. Otherwise each device has a lock file below
-    `locks`, shared by all runs on the machine, which the system lets go of when the process that
-    holds it ends, however it ends. Where all devices are taken the job waits, and asks again every
-    `patience` seconds.
+    None where there is nothing to choose: no device, or one that was given to the job already.
+    Otherwise each device has a lock file below `locks`, shared by all runs on the machine, which
+    the system lets go of when the process that holds it ends, however it ends. Where all devices
+    are taken the job waits, and asks again every `patience` seconds.
     """
     names = candidates(environment, present)
-    if not names:
+    if not names or any(name in environment for name in SHARED_OUT):
         yield None
-    elif any(name in environment for name in SCHEDULED):
-        yield environment.get(VISIBLE, names[0])
-    else:
-        name, lock = _first_free(names, Path(locks), patience)
-        with lock:
-            yield name
+        return
+    name, lock = _first_free(names, Path(locks), patience)
+    with lock:
+        yield name
 
 
 def locks_folder() -> Path:
