@@ -50,6 +50,8 @@ config.update(STUDY)
 RESULTS = f"results/{STUDY['study']['name']}"
 SEED = f"{RESULTS}/seed-{{seed}}"
 LAYERS = range(studies.layer_count(STUDY))
+# Of rules that run the model; on GPUs from a size on.
+ENVIRONMENT = f"../envs/{'gpu' if cost.on_gpu(STUDY) else 'cpu'}.yaml"
 PUBLISHED = ROOT / "config/published"
 TEMPLATES = ROOT / "report"
 OURS = next(edit["selection"] for edit in STUDY["edits"].values() if edit["role"] == "ours")

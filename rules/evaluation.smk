@@ -20,7 +20,7 @@ rule evaluate_edits:
     benchmark:
         "<benchmarks>/evaluate_edits/seed-{seed}_{family}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
     resources:
         **asks("evaluate_edits"),
     params:
@@ -47,7 +47,7 @@ rule evaluate_again:
     benchmark:
         "<benchmarks>/evaluate_again/seed-{seed}_{again}_{family}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
     resources:
         **asks("evaluate_again"),
     params:

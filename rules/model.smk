@@ -11,7 +11,7 @@ rule grow_model:
     benchmark:
         "<benchmarks>/grow_model/seed-{seed}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
     resources:
         **asks("grow_model"),
     params:

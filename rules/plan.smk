@@ -4,6 +4,7 @@
 rule plan:
     log:
         "<logs>/plan.log",
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     params:
@@ -11,6 +12,5 @@ rule plan:
         snakefile=str(ROOT / "Snakefile"),
     message:
         "count the jobs of {params.study[study][name]} and estimate what they cost"
-    localrule: True
     script:
         "../workflow/scripts/plan.py"

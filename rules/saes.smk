@@ -14,7 +14,7 @@ rule train_saes:
     benchmark:
         "<benchmarks>/train_saes/seed-{seed}_{sae}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
     resources:
         **asks("train_saes"),
     params:

@@ -18,7 +18,7 @@ rule search_alphas:
     benchmark:
         "<benchmarks>/search_alphas/seed-{seed}_{search}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
     resources:
         **asks("search_alphas"),
     params:

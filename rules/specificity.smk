@@ -13,7 +13,7 @@ rule sum_activations:
     benchmark:
         "<benchmarks>/sum_activations/seed-{seed}_{sae}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
     resources:
         **asks("sum_activations"),
     params:
@@ -43,7 +43,7 @@ rule sum_control_activations:
     benchmark:
         "<benchmarks>/sum_control_activations/seed-{seed}_{sae}-{control}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
     resources:
         **asks("sum_control_activations"),
     params:

@@ -12,7 +12,7 @@ rule train_adapter:
     benchmark:
         "<benchmarks>/train_adapter/seed-{seed}_{vector}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
     resources:
         **asks("train_adapter"),
     params:

@@ -13,10 +13,11 @@ import yaml
 from checkout import ROOT
 from safetensors.numpy import load_file, save_file
 
-from stethoscope.cost import jobs as costs_of
+from stethoscope.cost import jobs as known_jobs
 from stethoscope.planning import jobs_in
 from stethoscope.study import check, load_yaml
 
+SCHEMA = load_yaml(ROOT / "config/schemas/study.schema.yaml")
 STUDIES = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
 
 
@@ -41,6 +42,9 @@ def errors_in(output: str) -> list[str]:
 def test_every_study_plans_down_to_the_report(fresh, study):
     plan = fresh("plan").snakemake("-n", "--configfile", f"config/{study}")
     assert jobs_of(plan)["render_report"] == "1"
+    checked = check(load_yaml(ROOT / "config" / study), SCHEMA, study)
+    for rule, wildcards in known_jobs(checked).items():  # the cost model counts the same ones
+        assert len(wildcards) * len(checked["seeds"]) == jobs_in(plan).get(rule, 0), rule
 
 
 def test_the_catalog_entry_point_plans_the_same_jobs(fresh):
@@ -50,23 +54,33 @@ def test_the_catalog_entry_point_plans_the_same_jobs(fresh):
     )
 
 
-def test_the_conda_environment_and_the_requirements_have_the_versions_of_the_lock_file():
+@pytest.mark.parametrize("environment", ["cpu", "gpu"])
+def test_the_environments_and_the_requirements_have_the_versions_of_the_lock_file(environment):
     lock = pins((ROOT / "requirements.lock").read_text().splitlines())
-    conda = yaml.safe_load((ROOT / "envs/cpu.yaml").read_text())["dependencies"][-1]["pip"]
+    packages = yaml.safe_load((ROOT / f"envs/{environment}.yaml").read_text())["dependencies"]
+    assert packages[0] == "python=3.11"
     direct = (ROOT / "requirements.txt").read_text().splitlines()
-    for wanted in (pins(conda), pins(direct)):
+    for wanted in (pins(packages[-1]["pip"]), pins(direct)):
         assert len(wanted) > 10
         assert wanted == {name: lock[name] for name in wanted}
 
 
-@pytest.mark.parametrize("study", STUDIES)
-def test_the_cost_model_knows_each_job_that_a_study_plans(fresh, study):
-    checkout = fresh("cost")
-    planned = jobs_in(checkout.snakemake("-n", "--configfile", f"config/{study}"))
-    schema = load_yaml(ROOT / "config/schemas/study.schema.yaml")
-    checked = check(load_yaml(ROOT / "config" / study), schema, study)
-    for rule, wildcards in costs_of(checked).items():
-        assert len(wildcards) * len(checked["seeds"]) == planned.get(rule, 0), rule
+def test_the_container_has_python_and_the_packages_of_the_lock_file():
+    lines = (ROOT / "Containerfile").read_text().splitlines()
+    assert any(line.startswith("FROM ") and "python:3.11" in line for line in lines)
+    assert any("pip install" in line and "-r requirements.lock" in line for line in lines)
+    for line in lines:
+        if line.startswith("COPY "):
+            for name in line.split()[1:-1]:
+                assert (ROOT / name).exists(), name
+
+
+def test_the_workflow_catalog_finds_what_it_wants():
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert usage["software-stack-deployment"]["conda"] is True and "report" in usage
+    assert (ROOT / "workflow/Snakefile").exists() and (ROOT / "config/README.md").exists()
+    readme = (ROOT / "README.md").read_text().lower()
+    assert "snakemake" in readme and "workflow" in readme
 
 
 def test_the_plan_of_a_study_needs_nothing_but_its_file(fresh):
@@ -86,14 +100,6 @@ def test_every_rule_asks_a_scheduler_for_memory_time_and_devices(fresh):
     for body in re.split(r"^rule ", rules, flags=re.M)[1:]:
         name = body.partition(":")[0]
         assert ("localrule: True" in body) != (f'**asks("{name}")' in body), name
-
-
-@pytest.mark.parametrize("profile", ["slurm"])
-def test_a_cluster_profile_plans_the_same_jobs_on_top_of_the_default_one(fresh, profile):
-    checkout = fresh(profile)
-    output = checkout.snakemake("-n", "--profile", f"profiles/{profile}")
-    assert f"profiles/{profile} and workflow specific profile profiles/default" in output
-    assert jobs_of(output) == jobs_of(checkout.snakemake("-n"))
 
 
 def test_the_default_profile_decides_nothing_that_a_cluster_profile_does():

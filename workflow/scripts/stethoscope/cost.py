@@ -184,6 +184,11 @@ def requests(
     }
 
 
+def on_gpu(study: Mapping) -> bool:
+    """Whether jobs that run the study's model ask for a GPU."""
+    return sizes(study).parameters >= GPU_FROM
+
+
 def jobs(study: Mapping) -> dict[str, list[dict[str, str]]]:
     """The jobs of one seed whose cost differs, as wildcards by rule."""
     noise = study["evaluation"].get("noise_floor", {"edits": []})["edits"]
@@ -213,7 +218,7 @@ def _run(
 ) -> dict[str, float]:
     """Seconds of a job that runs the model. Work in FLOP; steps: passes through all layers."""
     size = sizes(study)
-    machine = GPU if size.parameters >= GPU_FROM else CPU
+    machine = GPU if on_gpu(study) else CPU
     seconds = machine.start + size.checkpoint / machine.load
     seconds += forward / machine.forward + train / machine.train + sae / machine.sae
     seconds += steps * size.layers * machine.layer
