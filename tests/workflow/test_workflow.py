@@ -113,6 +113,14 @@ def test_the_default_profile_decides_nothing_that_a_cluster_profile_does():
         assert not set(default) & set(other)
 
 
+def test_the_kubernetes_profile_plans_the_study(fresh):
+    """Of Kubernetes nothing more is tested: its jobs need a cluster."""
+    checkout = fresh("kubernetes")
+    here = ("--default-storage-prefix", str(checkout.folder), "--configfile", "config/ci.yaml")
+    plan = checkout.snakemake("-n", "--profile", "profiles/kubernetes", *here)
+    assert jobs_of(plan)["render_report"] == "1"
+
+
 def test_snakemake_lint_is_clean(fresh):
     assert "good condition" in fresh("lint").snakemake("--lint")
 
