@@ -1,9 +1,10 @@
 # Each target sets up what it needs in .venv and is a thin line over snakemake or pytest.
 PYTHON ?= python3
 CORES ?= 2
+STUDY ?= config/demo.yaml
 BIN := .venv/bin
 
-.PHONY: help demo full test clean
+.PHONY: help demo full plan test clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -16,6 +17,9 @@ demo: .venv/installed ## run the embedded study: raw material to results/demo/re
 full: .venv/installed ## run the whole experiment: results/full/report/index.html
 	@$(BIN)/snakemake --cores $(CORES) --configfile config/full.yaml
 	@echo "report: results/full/report/index.html"
+
+plan: .venv/installed ## print what a study costs before it runs; STUDY=config/full.yaml for another
+	@$(BIN)/snakemake plan --cores 1 --configfile $(STUDY) --quiet all
 
 test: .venv/installed ## run all tests
 	@$(BIN)/pytest

@@ -37,6 +37,7 @@ include: "rules/search.smk"
 include: "rules/statistics.smk"
 include: "rules/published.smk"
 include: "rules/report.smk"
+include: "rules/plan.smk"
 
 
 rule all:

@@ -11,6 +11,7 @@ ROOT = Path(os.path.relpath(workflow.current_basedir.join("..").get_path_or_uri(
 LIBRARY = ROOT / "workflow/scripts"
 sys.path.append(str(LIBRARY.resolve()))
 
+from stethoscope import cost
 from stethoscope import study as studies
 from stethoscope.provenance import code_digest as digest_of_code
 
@@ -51,6 +52,8 @@ RESULTS = f"results/{STUDY['study']['name']}"
 SEED = f"{RESULTS}/seed-{{seed}}"
 LAYERS = range(studies.layer_count(STUDY))
 FETCHED = studies.fetched_saes(STUDY)
+# Of rules that run the model; on GPUs from a size on.
+ENVIRONMENT = f"../envs/{'gpu' if cost.on_gpu(STUDY) else 'cpu'}.yaml"
 PUBLISHED = ROOT / "config/published"
 TEMPLATES = ROOT / "report"
 OURS = next(edit["selection"] for edit in STUDY["edits"].values() if edit["role"] == "ours")
@@ -85,6 +88,17 @@ wildcard_constraints:
 def code_digest(rule):
     """Digest of a rule's script and of the library modules it uses: content decides what reruns."""
     return digest_of_code(LIBRARY / f"{rule}.py", LIBRARY / "stethoscope")
+
+
+def asks(rule):
+    """What a job asks a scheduler for, memory, minutes and GPUs; each attempt asks more."""
+
+    def of(key):
+        return lambda wildcards, attempt: cost.requests(
+            STUDY, rule, dict(wildcards.items()), attempt
+        )[key]
+
+    return {key: of(key) for key in ("mem_mb", "runtime", "gpu")}
 
 
 def in_seed(path):

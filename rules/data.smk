@@ -12,6 +12,8 @@ rule generate_data:
         "<benchmarks>/generate_data.tsv"
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("generate_data"),
     params:
         settings=lookup("data/generate", within=config),
         subjects=lookup("subjects", within=config),

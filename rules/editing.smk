@@ -13,6 +13,8 @@ rule build_edits:
         "<benchmarks>/build_edits/seed-{seed}_{family}.tsv"
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("build_edits"),
     params:
         edits=edit_recipes,
         alphas=lambda wildcards: studies.alphas(STUDY, wildcards.family),

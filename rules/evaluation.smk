@@ -20,7 +20,9 @@ rule evaluate_edits:
     benchmark:
         "<benchmarks>/evaluate_edits/seed-{seed}_{family}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
+    resources:
+        **asks("evaluate_edits"),
     params:
         generation=studies.generation(STUDY),
         choose_alpha_on=lambda wildcards: studies.choosing_subjects(STUDY, wildcards.family),
@@ -46,7 +48,9 @@ rule evaluate_again:
     benchmark:
         "<benchmarks>/evaluate_again/seed-{seed}_{again}_{family}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
+    resources:
+        **asks("evaluate_again"),
     params:
         generation=lambda wildcards: studies.generation(STUDY, wildcards.again),
         subjects=lookup("subjects", within=config),

@@ -13,7 +13,9 @@ rule measure_gains:
     benchmark:
         "<benchmarks>/measure_gains/seed-{seed}_{vector}_{subject}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
+    resources:
+        **asks("measure_gains"),
     params:
         n_layers=len(LAYERS),
         device=lookup("device", within=config),

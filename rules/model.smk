@@ -11,7 +11,9 @@ rule grow_model:
     benchmark:
         "<benchmarks>/grow_model/seed-{seed}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
+    resources:
+        **asks("grow_model"),
     params:
         settings=lookup("model/grow", within=config),
         device=lookup("device", within=config),

@@ -14,6 +14,7 @@ rule retest_published:
         **{name: f"<results>/statistics/published_{name}.tsv" for name in RETESTED},
     log:
         "<logs>/retest_published.log",
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     params:
@@ -31,6 +32,7 @@ rule check_published:
         "<results>/statistics/published_checks.tsv",
     log:
         "<logs>/check_published.log",
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     params:

@@ -57,6 +57,8 @@ rule draw_figures:
         "<logs>/draw_figures.log",
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("draw_figures"),
     params:
         rules=WRITTEN_BY,
         code=code_digest("draw_figures"),
@@ -87,6 +89,8 @@ rule render_report:
         "<logs>/render_report.log",
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("render_report"),
     params:
         rules=WRITTEN_BY,
         code=code_digest("render_report"),

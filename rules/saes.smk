@@ -16,7 +16,9 @@ rule train_saes:
     wildcard_constraints:
         sae="|".join(name for name in STUDY["saes"] if name not in FETCHED),
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
+    resources:
+        **asks("train_saes"),
     params:
         settings=of_subject("saes", "sae"),
         subjects=lookup("subjects", within=config),

@@ -18,7 +18,9 @@ rule search_alphas:
     benchmark:
         "<benchmarks>/search_alphas/seed-{seed}_{search}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
+    resources:
+        **asks("search_alphas"),
     params:
         settings=of_subject("searches", "search"),
         n_layers=len(LAYERS),
@@ -50,6 +52,7 @@ rule correlate_search:
         correlations="<results>/statistics/search_correlations.tsv",
     log:
         "<logs>/correlate_search.log",
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     params:

@@ -10,6 +10,8 @@ rule select_layers:
         "<logs>/select_layers/seed-{seed}_{selection}.log",
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("select_layers"),
     params:
         settings=selection_settings,
         n_layers=len(LAYERS),

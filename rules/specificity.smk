@@ -13,7 +13,9 @@ rule sum_activations:
     benchmark:
         "<benchmarks>/sum_activations/seed-{seed}_{sae}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
+    resources:
+        **asks("sum_activations"),
     params:
         subjects=lookup("subjects", within=config),
         device=lookup("device", default="cpu", within=config),
@@ -42,7 +44,9 @@ rule sum_control_activations:
     benchmark:
         "<benchmarks>/sum_control_activations/seed-{seed}_{sae}-{control}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
+    resources:
+        **asks("sum_control_activations"),
     params:
         seed=lookup("specificity/controls/seed", within=config),
         subjects=lookup("subjects", within=config),
@@ -66,6 +70,8 @@ rule score_specificity:
         sae="|".join(SCORED),
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("score_specificity"),
     params:
         settings=SCORING,
         subjects=lookup("subjects", within=config),
@@ -92,6 +98,8 @@ rule examine_specificity:
         sae="|".join(SCORED),
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("examine_specificity"),
     params:
         scoring=SCORING,
         choice=studies.choice_of_layers(STUDY),

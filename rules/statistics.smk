@@ -21,6 +21,8 @@ rule compare_edits:
         "<logs>/compare_edits.log",
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("compare_edits"),
     params:
         target=lookup("study/target", within=config),
         subjects=lookup("subjects", within=config),
@@ -42,6 +44,8 @@ rule correct_comparisons:
         "<logs>/correct_comparisons.log",
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("correct_comparisons"),
     params:
         settings={key: STUDY["statistics"][key] for key in ("sign_flip", "bootstrap", "margin")},
         target=lookup("study/target", within=config),
@@ -65,6 +69,7 @@ rule compare_sweeps:
         optimism="<results>/statistics/optimism.tsv",
     log:
         "<logs>/compare_sweeps.log",
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     params:
@@ -87,6 +92,7 @@ rule measure_noise:
         "<results>/statistics/noise.tsv",
     log:
         "<logs>/measure_noise.log",
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     params:
@@ -133,6 +139,7 @@ rule summarize_energy:
         "<results>/statistics/energy.tsv",
     log:
         "<logs>/summarize_energy.log",
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     params:
@@ -159,6 +166,7 @@ rule measure_interference:
         "<results>/statistics/interference.tsv",
     log:
         "<logs>/measure_interference.log",
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     params:
@@ -186,6 +194,7 @@ rule summarize_layers:
         specificity="<results>/statistics/specificity.tsv",
     log:
         "<logs>/summarize_layers.log",
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     params:
@@ -210,6 +219,7 @@ rule summarize_selections:
         selectors="<results>/statistics/selectors.tsv",
     log:
         "<logs>/summarize_selections.log",
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     params:
@@ -237,6 +247,7 @@ rule summarize_stability:
         profiles="<results>/statistics/sp_profiles.tsv",
     log:
         "<logs>/summarize_stability.log",
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     params:
@@ -255,6 +266,7 @@ rule recompute_published:
         "<results>/statistics/published_table1.tsv",
     log:
         "<logs>/recompute_published.log",
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     params:
@@ -270,6 +282,7 @@ rule describe_study:
         "<results>/statistics/study.json",
     log:
         "<logs>/describe_study.log",
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     params:

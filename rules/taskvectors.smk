@@ -12,7 +12,9 @@ rule train_adapter:
     benchmark:
         "<benchmarks>/train_adapter/seed-{seed}_{vector}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
+    resources:
+        **asks("train_adapter"),
     params:
         settings=of_subject("vectors", "vector"),
         device=lookup("device", within=config),
@@ -33,6 +35,8 @@ rule extract_task_vector:
         "<logs>/extract_task_vector/seed-{seed}_{vector}.log",
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("extract_task_vector"),
     params:
         code=code_digest("extract_task_vector"),
     message:

@@ -13,6 +13,11 @@ import yaml
 from checkout import ROOT
 from safetensors.numpy import load_file, save_file
 
+from stethoscope.cost import jobs as known_jobs
+from stethoscope.planning import jobs_in
+from stethoscope.study import check, load_yaml
+
+SCHEMA = load_yaml(ROOT / "config/schemas/study.schema.yaml")
 STUDIES = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
 
 
@@ -37,6 +42,9 @@ def errors_in(output: str) -> list[str]:
 def test_every_study_plans_down_to_the_report(fresh, study):
     plan = fresh("plan").snakemake("-n", "--configfile", f"config/{study}")
     assert jobs_of(plan)["render_report"] == "1"
+    checked = check(load_yaml(ROOT / "config" / study), SCHEMA, study)
+    for rule, wildcards in known_jobs(checked).items():  # the cost model counts the same ones
+        assert len(wildcards) * len(checked["seeds"]) == jobs_in(plan).get(rule, 0), rule
 
 
 def test_the_catalog_entry_point_plans_the_same_jobs(fresh):
@@ -46,13 +54,71 @@ def test_the_catalog_entry_point_plans_the_same_jobs(fresh):
     )
 
 
-def test_the_conda_environment_and_the_requirements_have_the_versions_of_the_lock_file():
+@pytest.mark.parametrize("environment", ["cpu", "gpu"])
+def test_the_environments_and_the_requirements_have_the_versions_of_the_lock_file(environment):
     lock = pins((ROOT / "requirements.lock").read_text().splitlines())
-    conda = yaml.safe_load((ROOT / "envs/cpu.yaml").read_text())["dependencies"][-1]["pip"]
+    packages = yaml.safe_load((ROOT / f"envs/{environment}.yaml").read_text())["dependencies"]
+    assert packages[0] == "python=3.11"
     direct = (ROOT / "requirements.txt").read_text().splitlines()
-    for wanted in (pins(conda), pins(direct)):
+    for wanted in (pins(packages[-1]["pip"]), pins(direct)):
         assert len(wanted) > 10
         assert wanted == {name: lock[name] for name in wanted}
+
+
+def test_the_container_has_python_and_the_packages_of_the_lock_file():
+    lines = (ROOT / "Containerfile").read_text().splitlines()
+    assert any(line.startswith("FROM ") and "python:3.11" in line for line in lines)
+    assert any("pip install" in line and "-r requirements.lock" in line for line in lines)
+    for line in lines:
+        if line.startswith("COPY "):
+            for name in line.split()[1:-1]:
+                assert (ROOT / name).exists(), name
+
+
+def test_the_workflow_catalog_finds_what_it_wants():
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert usage["software-stack-deployment"]["conda"] is True and "report" in usage
+    assert (ROOT / "workflow/Snakefile").exists() and (ROOT / "config/README.md").exists()
+    readme = (ROOT / "README.md").read_text().lower()
+    assert "snakemake" in readme and "workflow" in readme
+
+
+def test_the_plan_of_a_study_needs_nothing_but_its_file(fresh):
+    checkout = fresh("priced")
+    output = checkout.snakemake("plan", "--cores", "1", "--configfile", "config/ci.yaml")
+    jobs = jobs_in(checkout.snakemake("-n", "--configfile", "config/ci.yaml"))
+    table = output.partition("ci: 1 seed")[2].partition("still to run")[0]
+    rows = {line.split("  ")[0]: line.split() for line in table.splitlines()}
+    assert rows["total"][1:3] == [str(sum(jobs.values()))] * 2
+    assert {"data", "model", "SAEs", "evaluation", "statistics and report"} <= set(rows)
+    assert not (checkout.folder / "results").exists()
+
+
+def test_every_rule_asks_a_scheduler_for_memory_time_and_devices(fresh):
+    """Or stays on the machine that submits, as tables over tables do."""
+    rules = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+    for body in re.split(r"^rule ", rules, flags=re.M)[1:]:
+        name = body.partition(":")[0]
+        assert ("localrule: True" in body) != (f'**asks("{name}")' in body), name
+
+
+def test_the_default_profile_decides_nothing_that_a_cluster_profile_does():
+    """Of two profiles with the same key the default one would win."""
+    default, *others = (
+        yaml.safe_load((ROOT / f"profiles/{name}/profile.yaml").read_text())
+        for name in ("default", "slurm", "kubernetes")
+    )
+    for other in others:
+        assert other["retries"] > 0
+        assert not set(default) & set(other)
+
+
+def test_the_kubernetes_profile_plans_the_study(fresh):
+    """Of Kubernetes nothing more is tested: its jobs need a cluster."""
+    checkout = fresh("kubernetes")
+    here = ("--default-storage-prefix", str(checkout.folder), "--configfile", "config/ci.yaml")
+    plan = checkout.snakemake("-n", "--profile", "profiles/kubernetes", *here)
+    assert jobs_of(plan)["render_report"] == "1"
 
 
 def test_snakemake_lint_is_clean(fresh):

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from stethoscope import devices
+
 _COPY = "STETHOSCOPE_COPY"  # in the environment of a script's copies, so that none copies itself
 
 
@@ -25,7 +27,8 @@ def job(snakemake: Any) -> Iterator[Callable[[str], None]]:
     name = snakemake.rule + "".join(f" {value}" for value in snakemake.wildcards)
     started = time.monotonic()
     rank = int(os.environ.get("RANK", 0))  # of several processes the first speaks for all
-    with open(f"{snakemake.log[0]}{f'.{rank}' * (rank > 0)}", "w", 1, encoding="utf-8") as log:
+    said = f"{snakemake.log[0]}{f'.{rank}' * (rank > 0)}"
+    with open(said, "w", buffering=1, encoding="utf-8") as log, _device(snakemake):
 
         def progress(line: str) -> None:
             print(line, file=log)
@@ -64,6 +67,18 @@ def seed_of(path: str | Path) -> int:
     """The seed in whose folder a result lies."""
     parts = Path(path).parts
     return next(int(part[len("seed-") :]) for part in parts if part.startswith("seed-"))
+
+
+@contextmanager
+def _device(snakemake: Any) -> Iterator[None]:
+    """A GPU of its own for a job that asked for one, where there is any: the one that CUDA sees."""
+    if not getattr(snakemake.resources, "gpu", 0):
+        yield
+        return
+    with devices.one_device(os.environ, devices.present_devices, devices.locks_folder()) as device:
+        if device is not None:
+            os.environ[devices.VISIBLE] = device
+        yield
 
 
 def _use_threads(threads: int) -> None:
