@@ -51,7 +51,9 @@ config.update(STUDY)
 RESULTS = f"results/{STUDY['study']['name']}"
 SEED = f"{RESULTS}/seed-{{seed}}"
 LAYERS = range(studies.layer_count(STUDY))
-FETCHED = studies.fetched_saes(STUDY)
+NOTHING = "(?!)"
+FETCHED = "|".join(studies.fetched_saes(STUDY)) or NOTHING
+TRAINED = "|".join(sae for sae in STUDY["saes"] if sae not in FETCHED.split("|")) or NOTHING
 # Of rules that run the model; on GPUs from a size on.
 ENVIRONMENT = f"../envs/{'gpu' if cost.on_gpu(STUDY) else 'cpu'}.yaml"
 PUBLISHED = ROOT / "config/published"

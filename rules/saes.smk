@@ -14,7 +14,7 @@ rule train_saes:
     benchmark:
         "<benchmarks>/train_saes/seed-{seed}_{sae}.tsv"
     wildcard_constraints:
-        sae="|".join(name for name in STUDY["saes"] if name not in FETCHED),
+        sae=TRAINED,
     conda:
         ENVIRONMENT
     resources:
@@ -39,11 +39,12 @@ rule measure_saes:
     log:
         "<logs>/measure_saes/seed-{seed}_{sae}.log",
     wildcard_constraints:
-        sae="|".join(FETCHED),
+        sae=FETCHED,
     conda:
         "../envs/cpu.yaml"
     params:
         device=lookup("device", default="cpu", within=config),
+        dtype=lookup("specificity/dtype", within=config),
         code=code_digest("measure_saes"),
     message:
         "measure how the {wildcards.sae} SAEs fit the base model (seed {wildcards.seed})"

@@ -19,6 +19,7 @@ rule sum_activations:
     params:
         subjects=lookup("subjects", within=config),
         device=lookup("device", default="cpu", within=config),
+        dtype=lookup("specificity/dtype", within=config),
         code=code_digest("sum_activations"),
     message:
         "sum the activations of the {wildcards.sae} SAEs over each probe problem (seed {wildcards.seed})"
@@ -51,6 +52,7 @@ rule sum_control_activations:
         seed=lookup("specificity/controls/seed", within=config),
         subjects=lookup("subjects", within=config),
         device=lookup("device", default="cpu", within=config),
+        dtype=lookup("specificity/dtype", within=config),
         code=code_digest("sum_control_activations"),
     message:
         "sum the activations of {wildcards.control} encoders beside the {wildcards.sae} SAEs (seed {wildcards.seed})"
