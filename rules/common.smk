@@ -50,7 +50,9 @@ config.update(STUDY)
 RESULTS = f"results/{STUDY['study']['name']}"
 SEED = f"{RESULTS}/seed-{{seed}}"
 LAYERS = range(studies.layer_count(STUDY))
-FETCHED = studies.fetched_saes(STUDY)
+NOTHING = "(?!)"
+FETCHED = "|".join(studies.fetched_saes(STUDY)) or NOTHING
+TRAINED = "|".join(sae for sae in STUDY["saes"] if sae not in FETCHED.split("|")) or NOTHING
 PUBLISHED = ROOT / "config/published"
 TEMPLATES = ROOT / "report"
 OURS = next(edit["selection"] for edit in STUDY["edits"].values() if edit["role"] == "ours")

@@ -49,7 +49,7 @@ rule fetch_sae:
     log:
         "<logs>/fetch_sae/seed-{seed}_{sae}_layer_{layer}.log",
     wildcard_constraints:
-        sae="|".join(FETCHED),
+        sae=FETCHED,
     localrule: True
     conda:
         "../envs/cpu.yaml"

@@ -14,7 +14,7 @@ rule train_saes:
     benchmark:
         "<benchmarks>/train_saes/seed-{seed}_{sae}.tsv"
     wildcard_constraints:
-        sae="|".join(name for name in STUDY["saes"] if name not in FETCHED),
+        sae=TRAINED,
     conda:
         "../envs/cpu.yaml"
     params:
@@ -37,7 +37,7 @@ rule measure_saes:
     log:
         "<logs>/measure_saes/seed-{seed}_{sae}.log",
     wildcard_constraints:
-        sae="|".join(FETCHED),
+        sae=FETCHED,
     conda:
         "../envs/cpu.yaml"
     params:

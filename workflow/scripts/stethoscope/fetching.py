@@ -68,8 +68,8 @@ def fetch(source: Source, patterns: Sequence[str]) -> dict[str, Path]:
     root = _folder(source) if source.path else _downloaded(source, patterns)
     found = {
         path.relative_to(root).as_posix(): path
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and _matches(path.relative_to(root).as_posix(), patterns)
+        for path in sorted({path for pattern in patterns for path in root.glob(pattern)})
+        if path.is_file()
     }
     if not found:
         raise ValueError(f"{source}: no file matches {', '.join(patterns)}")
