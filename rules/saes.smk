@@ -20,6 +20,7 @@ rule train_saes:
     params:
         settings=of_subject("saes", "sae"),
         subjects=lookup("subjects", within=config),
+        device=lookup("device", within=config),
         code=code_digest("train_saes"),
     message:
         "train the {wildcards.sae} SAEs of all layers (seed {wildcards.seed})"
@@ -41,7 +42,7 @@ rule measure_saes:
     conda:
         "../envs/cpu.yaml"
     params:
-        device=lookup("device", default="cpu", within=config),
+        device=lookup("device", within=config),
         code=code_digest("measure_saes"),
     message:
         "measure how the {wildcards.sae} SAEs fit the base model (seed {wildcards.seed})"

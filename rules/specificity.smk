@@ -16,7 +16,7 @@ rule sum_activations:
         "../envs/cpu.yaml"
     params:
         subjects=lookup("subjects", within=config),
-        device=lookup("device", default="cpu", within=config),
+        device=lookup("device", within=config),
         code=code_digest("sum_activations"),
     message:
         "sum the activations of the {wildcards.sae} SAEs over each probe problem (seed {wildcards.seed})"
@@ -46,7 +46,7 @@ rule sum_control_activations:
     params:
         seed=lookup("specificity/controls/seed", within=config),
         subjects=lookup("subjects", within=config),
-        device=lookup("device", default="cpu", within=config),
+        device=lookup("device", within=config),
         code=code_digest("sum_control_activations"),
     message:
         "sum the activations of {wildcards.control} encoders beside the {wildcards.sae} SAEs (seed {wildcards.seed})"

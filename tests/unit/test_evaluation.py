@@ -14,7 +14,7 @@ from lm_eval.tasks.minerva_math import utils as minerva
 from peft import PeftModel
 from tokenizers.processors import TemplateProcessing
 
-from stethoscope.data import SUBJECTS, prompt
+from stethoscope.data import MATH, prompt
 from stethoscope.editing import scaled
 from stethoscope.evaluation import (
     Evaluator,
@@ -265,7 +265,7 @@ def test_packaged_tasks_are_lm_evals_own_over_the_studys_problems(
 
 def test_each_subject_has_its_packaged_task(problems):
     folder = Path(lm_eval.tasks.__file__).parent / "minerva_math"
-    found = {packaged_task(subject, problems, CAP, 4)["task"] for subject in SUBJECTS}
+    found = {packaged_task(subject, problems, CAP, 4)["task"] for subject in MATH}
     assert found == {path.stem for path in folder.glob("*.yaml")} - {"minerva_math500"}
 
 
