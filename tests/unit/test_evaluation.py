@@ -312,6 +312,8 @@ def test_on_bf16_weights_an_edit_lands_whole_where_merging_would_lose_it(tiny, v
         with edited(model, small):
             assert landed(module(x)) == pytest.approx(1, abs=0.03)
         assert abs(landed(module(x))) < 0.03  # and it is gone again
+        beside = module(x).float() + x.float() @ wanted.T
+        assert landed(beside.bfloat16()) < 0.5  # rounded back to where it was
         assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
         module.weight += wanted.bfloat16()
         assert abs(landed(module(x)) - 1) > 0.1
