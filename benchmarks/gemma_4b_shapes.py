@@ -290,13 +290,12 @@ def scan(work: Path, sizes: Sizes) -> str:
     from stethoscope.activations import residuals, sum_by_problem
     from stethoscope.data import SUBJECTS, full_text, subject_indices
     from stethoscope.models import load_tokenizer
-    from stethoscope.saes import Encoder
+    from stethoscope.saes import check_sae, load_encoder
     from stethoscope.specificity import feature_scores, specificity_table
-    from stethoscope.tensors import read_tensors
 
     torch.set_num_threads(1)
     problems, subjects = problems_of(sizes), list(SUBJECTS)
-    held, _ = read_tensors(work / "sae/params.safetensors", {"w_enc", "b_enc", "threshold"})
+    check_sae(work / "sae", sizes.scanned, sizes.hidden)
     streams = residuals(
         truncated_model(work / "model", sizes.scanned + 1),
         load_tokenizer(work / "model"),
@@ -305,7 +304,7 @@ def scan(work: Path, sizes: Sizes) -> str:
     sums = sum_by_problem(
         ((rows, layers[sizes.scanned]) for rows, layers in streams),
         subject_indices(problems, subjects),
-        Encoder(held["w_enc"], held["b_enc"], held["threshold"]),
+        load_encoder(work / "sae"),
     )
     scores = feature_scores(sums, 0, len(subjects), 0.01, "mean_active", 0.9)
     table = specificity_table({sizes.scanned: scores}, 1.0)

@@ -43,6 +43,7 @@ rule measure_saes:
         "../envs/cpu.yaml"
     params:
         device=lookup("device", within=config),
+        dtype=lookup("specificity/dtype", within=config),
         code=code_digest("measure_saes"),
     message:
         "measure how the {wildcards.sae} SAEs fit the base model (seed {wildcards.seed})"

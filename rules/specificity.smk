@@ -17,6 +17,7 @@ rule sum_activations:
     params:
         subjects=lookup("subjects", within=config),
         device=lookup("device", within=config),
+        dtype=lookup("specificity/dtype", within=config),
         code=code_digest("sum_activations"),
     message:
         "sum the activations of the {wildcards.sae} SAEs over each probe problem (seed {wildcards.seed})"
@@ -47,6 +48,7 @@ rule sum_control_activations:
         seed=lookup("specificity/controls/seed", within=config),
         subjects=lookup("subjects", within=config),
         device=lookup("device", within=config),
+        dtype=lookup("specificity/dtype", within=config),
         code=code_digest("sum_control_activations"),
     message:
         "sum the activations of {wildcards.control} encoders beside the {wildcards.sae} SAEs (seed {wildcards.seed})"

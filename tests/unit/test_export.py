@@ -157,11 +157,14 @@ def test_hard_links_are_made_only_when_asked_for_and_only_of_unedited_files(
 
 
 def test_links_to_the_files_of_a_base_are_followed(bases, vector, tmp_path):
-    base, linked = bases["BF16"], tmp_path / "linked"
+    base, linked, blobs = bases["BF16"], tmp_path / "linked", tmp_path / "blobs"
     linked.mkdir()
-    for path in base.iterdir():
-        (linked / path.name).symlink_to(path)
-    export_checkpoint(linked, for_base(vector, base), tmp_path / "out")
+    blobs.mkdir()
+    for number, path in enumerate(base.iterdir()):  # the hub's cache names files by their digests
+        shutil.copy(path, blobs / str(number))
+        (linked / path.name).symlink_to(blobs / str(number))
+    record = export_checkpoint(linked, for_base(vector, base), tmp_path / "out")
+    assert len(record) == 21
     assert not any(path.is_symlink() for path in (tmp_path / "out").iterdir())
 
 
@@ -175,8 +178,7 @@ def test_links_to_the_files_of_a_base_are_followed(bases, vector, tmp_path):
         (lambda edit: scaled(edit, 1e39), "is not finite"),
         (
             lambda edit: TaskVector(
-                {name.replace("model.", "model.language_model."): d for name, d in
-                 edit.modules.items()}, edit.base),
+                {name.replace("mlp.", "mpl."): d for name, d in edit.modules.items()}, edit.base),
             "match no weight",
         ),
         (

@@ -9,7 +9,9 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from stethoscope.fetching import MODEL_FILES, Source, check_model, fetch, link
 from stethoscope.provenance import atomic_folder, read_json
@@ -20,7 +22,7 @@ CONTENT = {
     "config.json": b'{"text_config": {"num_hidden_layers": 4, "hidden_size": 64}}',
     "tokenizer.json": b"{}",
     "model.safetensors.index.json": json.dumps(INDEX).encode(),
-    "model-00001-of-00002.safetensors": bytes(range(256)) * 40,
+    "model-00001-of-00002.safetensors": save({"a": np.arange(6, dtype=np.float32)}),
     "original/consolidated.00.pth": b"never wanted",
     "resid/layer_3/params.safetensors": b"weights",
     "resid/layer_3/examples.safetensors": b"hundreds of megabytes",
@@ -75,7 +77,10 @@ def test_files_with_the_sha256_of_the_study_are_taken_and_others_named(folder):
 
 def test_a_folder_that_is_not_there_or_holds_nothing_is_one_line(tmp_path):
     assert "no such folder" in complaint(lambda: fetch(Source(path=str(tmp_path / "x")), ["a"]))
-    assert "no file matches a" in complaint(lambda: fetch(Source(path=str(tmp_path)), ["a"]))
+    (tmp_path / "a").write_text("there")
+    for wanted, missing in ((["a", "b"], "b"), (["*.c", "d/*"], "*.c or d/*")):
+        message = complaint(lambda wanted=wanted: fetch(Source(path=str(tmp_path)), wanted))
+        assert message == f"{tmp_path}: has no {missing}"
 
 
 def test_a_link_holds_the_bytes_without_a_copy_and_outlives_the_cache(folder, tmp_path):
@@ -123,6 +128,9 @@ def test_a_model_of_another_size_or_in_pieces_is_refused(folder):
         index = {"weight_map": {"a": shard}}
         assert message in complaint(lambda index=index: checked(index=index))
     assert "auto_map" in complaint(lambda: checked(config={"auto_map": {"AutoModel": "x.py"}}))
+    shard = folder / "model-00001-of-00002.safetensors"
+    shard.write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    assert "run git lfs pull" in complaint(lambda: checked(index=INDEX, config={}))
     (folder / "tokenizer.json").unlink()
     assert "no tokenizer.json" in complaint(checked)
 
@@ -132,6 +140,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
     broken: set[str]
     asked: list[tuple[str, str, str | None]]
+    always_broken: frozenset[str] = frozenset()
     gated = False
 
     def log_message(self, *_):
@@ -178,9 +187,9 @@ class Hub(http.server.BaseHTTPRequestHandler):
         for key, value in {**headers, "Content-Length": str(len(content) - start)}.items():
             self.send_header(key, value)
         self.end_headers()
-        if body and name in self.broken:
-            self.broken.remove(name)
-            self.wfile.write(content[start : len(content) // 2])
+        if body and (name in self.broken | self.always_broken):
+            self.broken.discard(name)
+            self.wfile.write(content[start : (start + len(content)) // 2])
             self.wfile.flush()
             self.close_connection = True
         elif body:
@@ -262,9 +271,21 @@ def test_a_download_that_breaks_off_goes_on_where_it_stopped(hub, tmp_path):
     assert ranges == [f"bytes={10 * 2**20}-"]
 
 
+def test_a_download_that_keeps_breaking_off_is_one_line_and_whole_files_are_kept(hub, tmp_path):
+    names = ["config.json", "large/weights"]
+    hub.always_broken = {"large/weights"}
+    message = fetched(hub, tmp_path, names)
+    assert "broke off (" in message and "run it again, files that came whole are kept" in message
+    hub.always_broken = set()
+    hub.asked.clear()
+    assert fetched(hub, tmp_path, names) == {name: sha256(CONTENT[name]) for name in names}
+    assert downloads(hub) == ["/large/weights"]
+
+
 def test_a_download_with_another_sha256_is_refused(hub, tmp_path):
     message = fetched(hub, tmp_path, ["config.json"], files={"config.json": "0" * 64})
     assert f"sha256 is {sha256(CONTENT['config.json'])}, the study expects 000" in message
+    assert message.endswith("; remove it to download it again")
 
 
 def test_a_licence_that_waits_names_its_page_and_the_command(hub, tmp_path):
@@ -284,7 +305,7 @@ def test_a_licence_that_waits_names_its_page_and_the_command(hub, tmp_path):
     [
         ("someone/else", ["config.json"], "no such repository, or a private one: see http"),
         ("someone/sae", ["resid/layer_9/x"], "has no resid/layer_9/x"),
-        ("someone/sae", ["resid/*.bin"], "no file matches resid/*.bin"),
+        ("someone/sae", ["resid/*.bin"], "has no resid/*.bin"),
     ],
 )
 def test_what_the_hub_does_not_have_is_one_line(hub, tmp_path, repository, patterns, message):

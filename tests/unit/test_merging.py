@@ -1,9 +1,12 @@
 """TIES, DARE and Localize-and-Stitch are what their papers define, on arrays worked out by hand."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
 from peft.utils import merge_utils
+from safetensors.numpy import save_file
 
 from stethoscope.editing import (
     energy_record,
@@ -26,11 +29,14 @@ from stethoscope.merging import (
 from stethoscope.models import load_model
 from stethoscope.taskvectors import (
     Dense,
+    DenseOnDemand,
     LowRank,
     TaskVector,
     check_fits,
     combine,
     extract_task_vector,
+    layer_of,
+    worked_out,
 )
 
 X, Y = "layers.0.x", "layers.1.y"
@@ -51,7 +57,7 @@ def of(**modules) -> TaskVector:
 
 def merged(method, vectors, weights=None, **settings) -> dict[str, np.ndarray]:
     weights = weights or dict.fromkeys(vectors, 1.0)
-    return {name: delta.dense() for name, delta in method(vectors, weights, **settings)}
+    return {name: delta.dense() for name, delta in method(vectors, weights, **settings).items()}
 
 
 def random_vectors(count=2, rank=3, seed=0) -> dict[str, TaskVector]:
@@ -387,3 +393,66 @@ def test_a_dense_difference_that_does_not_fit_the_base_is_refused(tiny, pair, tm
     with pytest.raises(ValueError, match=r"expected torch.float32 \(3, 5\)"):
         with edited(tiny.model, wrong):
             pass
+
+
+def test_a_merged_edit_is_the_same_bytes_whether_it_was_held_or_not(pair, tmp_path):
+    held = dict(ties(pair, {"v2": 1.0, "cp": 0.5}, density=0.3))
+    on_demand = ties(pair, {"v2": 1.0, "cp": 0.5}, density=0.3)
+    for name, modules in (("held", held), ("on_demand", on_demand)):
+        scaled(TaskVector(modules, "b"), 0.7).save(tmp_path / name)
+    assert (tmp_path / "held").read_bytes() == (tmp_path / "on_demand").read_bytes()
+    again = TaskVector.load(tmp_path / "held").in_layers([1])
+    assert again.shapes() == {
+        name: delta.shape for name, delta in held.items() if layer_of(name) == 1
+    }
+    for name, delta in again.modules.items():
+        np.testing.assert_array_equal(delta.values, held[name].scaled(0.7).values)
+    with pytest.raises(KeyError):
+        again.modules["model.layers.0.mlp.up_proj"]
+
+
+def test_a_merged_edit_is_worked_out_once_and_its_file_is_gone_in_the_end(pair, tmp_path):
+    asked = []
+
+    def count(name):
+        asked.append(name)
+        return Dense(np.ones((2, 3), np.float32))
+
+    vector = TaskVector(DenseOnDemand({"layers.0.a": (2, 3), "layers.1.a": (2, 3)}, count), "b")
+    with worked_out(vector, tmp_path) as kept:
+        assert kept.energy() == kept.energy() == 12 and kept.base == "b"
+    assert asked == ["layers.0.a", "layers.1.a"] and list(tmp_path.iterdir()) == []
+    with worked_out(pair["v2"], tmp_path) as kept:
+        assert kept is pair["v2"]
+
+
+def test_merging_storing_and_recording_an_edit_takes_the_memory_of_a_few_modules(tmp_path):
+    """40 modules of a megabyte each: an edit that was held would be 40 MB, its weights as many."""
+    generator = np.random.default_rng(0)
+    names = [f"model.layers.{layer}.mlp.up_proj" for layer in range(40)]
+    vectors = {
+        name: TaskVector(
+            {
+                module: LowRank(
+                    generator.normal(size=(2, 512)).astype(np.float32),
+                    generator.normal(size=(512, 2)).astype(np.float32),
+                )
+                for module in names
+            },
+            "b",
+        )
+        for name in ("a", "b")
+    }
+    stored = {f"{name}.weight": np.ones((512, 512), np.float32) for name in names}
+    save_file(stored, tmp_path / "model.safetensors")
+    del stored
+    tracemalloc.start()
+    merged_edit = TaskVector(ties(vectors, {"a": 1.0, "b": 1.0}, density=0.2), "b")
+    with worked_out(merged_edit, tmp_path) as kept:
+        edit = scaled(kept, 0.5)
+        edit.save(tmp_path / "edit.safetensors")
+        energy_record(combine(vectors, {"a": 1.0}), kept, edit, read_weights(tmp_path, names), None)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 25e6
+    assert (tmp_path / "edit.safetensors").stat().st_size > 40e6

@@ -31,8 +31,21 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
         ("correlations", {"correlate_search"}),
         (
             "specificity",
-            {"train_saes", "sum_activations", "sum_control_activations"}
+            {"train_saes", "measure_saes", "sum_activations", "sum_control_activations"}
             | {"score_specificity", "examine_specificity", "select_layers", "build_edits"},
+        ),
+        ("fetching", {"fetch_model", "fetch_sae", "fetch_math"}),
+        ("math_data", {"fetch_math"}),
+        (
+            "saes",
+            {"train_saes", "measure_saes", "sum_activations", "sum_control_activations"}
+            | {"fetch_sae", "build_edits"},
+        ),
+        (
+            "spelling",
+            {"extract_task_vector", "build_edits", "evaluate_edits", "evaluate_again"}
+            | {"select_layers", "measure_gains", "measure_interference", "summarize_energy"}
+            | {"search_alphas", "export_checkpoints"},
         ),
         ("controls", {"sum_control_activations"}),
         ("stability", {"examine_specificity"}),

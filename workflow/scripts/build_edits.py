@@ -17,7 +17,7 @@ from stethoscope.provenance import (
     write_table,
 )
 from stethoscope.study import alpha_name
-from stethoscope.taskvectors import TaskVector, check_base, check_fits, layer_of
+from stethoscope.taskvectors import TaskVector, check_base, check_fits, layer_of, worked_out
 from stethoscope.transforms import Transformed, transformed
 
 with job(snakemake) as progress:
@@ -53,26 +53,27 @@ with job(snakemake) as progress:
             found = read_json(snakemake.input.search)["kept"][recipe["draw"] - 1]
             by_layer = np.array(found["alphas"])
         weights = read_weights(model, list(made.kept.modules))
-        for alpha in snakemake.params.alphas:
-            added = scaled(made.kept, alpha * made.scale * by_layer)
-            record = energy_record(made.vector, made.kept, added, weights, made.maps)
-            place = f"{edit}/alpha-{alpha_name(alpha)}"
-            with atomic_folder(target.parent / place) as folder:
-                save_edit(folder, added, model.as_posix())
-                write_table(folder / "energy.tsv", record)
-                described = {
-                    "edit": edit,
-                    "alpha": alpha,
-                    "scale": made.scale,
-                    "layers": layers,
-                    "vectors": recipe["vectors"],
-                    "transform": recipe["transform"],
-                    "projection": recipe.get("projection"),
-                    "merging": recipe.get("merging"),
-                    "search": found and {"search": recipe["search"], **found},
-                    "base": nothing.base,
-                }
-                write_json(folder / "edit.json", described)
-            written[place] = folder_digests(target.parent / place)
-            progress(f"{place}: layers {layers}, norm {added.energy() ** 0.5:.3f}")
+        with worked_out(made.kept, target.parent) as kept:
+            for alpha in snakemake.params.alphas:
+                added = scaled(kept, alpha * made.scale * by_layer)
+                record = energy_record(made.vector, kept, added, weights, made.maps)
+                place = f"{edit}/alpha-{alpha_name(alpha)}"
+                with atomic_folder(target.parent / place) as folder:
+                    save_edit(folder, added, model.as_posix())
+                    write_table(folder / "energy.tsv", record)
+                    described = {
+                        "edit": edit,
+                        "alpha": alpha,
+                        "scale": made.scale,
+                        "layers": layers,
+                        "vectors": recipe["vectors"],
+                        "transform": recipe["transform"],
+                        "projection": recipe.get("projection"),
+                        "merging": recipe.get("merging"),
+                        "search": found and {"search": recipe["search"], **found},
+                        "base": nothing.base,
+                    }
+                    write_json(folder / "edit.json", described)
+                written[place] = folder_digests(target.parent / place)
+                progress(f"{place}: layers {layers}, norm {record['energy_edit'].sum() ** 0.5:.3f}")
     write_json(target, {"family": snakemake.wildcards.family, "written": written})

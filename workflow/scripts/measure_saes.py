@@ -18,7 +18,7 @@ with job(snakemake) as progress:
     base = Path(snakemake.input.model).parent
     texts = list(map(full_text, read_problems(snakemake.input.probe)))
     texts = texts[:: max(1, len(texts) // SAMPLED_TEXTS)]
-    model = load_model(base).to(snakemake.params.device)
+    model = load_model(base, getattr(torch, snakemake.params.dtype)).to(snakemake.params.device)
     parts = [part for _, part in residuals(model, load_tokenizer(base), texts)]
     rows = []
     for layer, path in enumerate(snakemake.input.saes):

@@ -7,6 +7,8 @@ gone when the first SAE is read, and one SAE when the next is.
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
+
 from stethoscope.activations import residuals, store_residuals, sum_by_problem
 from stethoscope.data import full_text, read_problems, subject_indices
 from stethoscope.jobs import job
@@ -18,7 +20,10 @@ with job(snakemake) as progress, TemporaryDirectory(dir=snakemake.resources.tmpd
     base, device = Path(snakemake.input.model).parent, snakemake.params.device
     problems = read_problems(snakemake.input.problems)
     subjects = subject_indices(problems, snakemake.params.subjects)
-    model, tokenizer = load_model(base).to(device), load_tokenizer(base)
+    model, tokenizer = (
+        load_model(base, getattr(torch, snakemake.params.dtype)).to(device),
+        load_tokenizer(base),
+    )
     streams = residuals(model, tokenizer, list(map(full_text, problems)))
     stored = store_residuals(streams, Path(scratch))
     del model, streams

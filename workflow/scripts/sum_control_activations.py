@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import torch
 
 from stethoscope.activations import residuals, store_residuals, sum_by_problem
 from stethoscope.controls import ENCODERS, SAMPLED_TEXTS
@@ -16,7 +17,10 @@ from stethoscope.specificity import ProblemSums
 
 with job(snakemake) as progress, TemporaryDirectory(dir=snakemake.resources.tmpdir) as scratch:
     base, device = Path(snakemake.input.model).parent, snakemake.params.device
-    model, tokenizer = load_model(base).to(device), load_tokenizer(base)
+    model, tokenizer = (
+        load_model(base, getattr(torch, snakemake.params.dtype)).to(device),
+        load_tokenizer(base),
+    )
     problems = read_problems(snakemake.input.problems)
     subjects = subject_indices(problems, snakemake.params.subjects)
     texts = list(map(full_text, problems))

@@ -20,7 +20,10 @@ from stethoscope.models import decoder_layers
 from stethoscope.saes import Decoder, Encoder
 from stethoscope.specificity import ProblemSums
 
-_ENTRIES = 1 << 27  # activations that are held at once: half a gigabyte
+# Activations of one layer's features that are in memory at a time: 0.5 GB in fp32.
+_ENTRIES = 1 << 27
+# Of a batch's texts: tokens on which each feature fires, and where any, its sums and maxima.
+_Reduced = tuple[sparse.csr_matrix, np.ndarray, np.ndarray]
 
 
 def residuals(
@@ -167,10 +170,8 @@ def _encode(weights: tuple[torch.Tensor, ...], stream: torch.Tensor) -> torch.Te
     return torch.where(pre > threshold, pre.relu(), 0.0)
 
 
-def _reduce(
-    weights: tuple[torch.Tensor, ...], stream: torch.Tensor, rows: np.ndarray
-) -> np.ndarray:
-    """(3, rows, features) sum, count and maximum over the tokens of each row, a part at a time."""
+def _reduce(weights: tuple[torch.Tensor, ...], stream: torch.Tensor, rows: np.ndarray) -> _Reduced:
+    """Counts, sums and maxima over the tokens of each text, a part of the tokens at a time."""
     n_features, device = weights[0].shape[1], stream.device
     shape = (int(rows[-1]) + 1, n_features)
     sums, fires, maxima = (torch.zeros(shape, device=device) for _ in range(3))
@@ -181,15 +182,16 @@ def _reduce(
         sums.index_add_(0, index[part], active)
         fires.index_add_(0, index[part], (active > 0).float())
         maxima.scatter_reduce_(0, index[part][:, None].expand_as(active), active, "amax")
-    return torch.stack([sums, fires, maxima]).cpu().numpy()
+    counted = sparse.csr_matrix(fires.cpu().numpy())
+    where = counted.nonzero()
+    return counted, sums.cpu().numpy()[where], maxima.cpu().numpy()[where]
 
 
 def _problem_sums(
-    parts: list[np.ndarray], tokens: np.ndarray, subjects: np.ndarray, n_features: int
+    parts: list[_Reduced], tokens: np.ndarray, subjects: np.ndarray, n_features: int
 ) -> ProblemSums:
-    fires = sparse.vstack([sparse.csr_matrix(part[1]) for part in parts], format="csr")
-    where = fires.nonzero()
-    sums, maxima = (np.concatenate([part[kind] for part in parts])[where] for kind in (0, 2))
+    fires = sparse.vstack([part[0] for part in parts], format="csr")
+    sums, maxima = (np.concatenate([part[kind] for part in parts]) for kind in (1, 2))
     return ProblemSums(
         indptr=fires.indptr.astype(np.int64),
         indices=fires.indices.astype(np.int64),

@@ -29,6 +29,7 @@ from stethoscope.provenance import read_json
 from stethoscope.spelling import in_memory
 from stethoscope.taskvectors import (
     Dense,
+    DenseOnDemand,
     LowRank,
     TaskVector,
     factor_key,
@@ -47,10 +48,13 @@ def scaled(vector: TaskVector, alpha: float | np.ndarray) -> TaskVector:
     alpha: one number, or (layers,) one for each layer.
     """
     each = np.ndim(alpha) > 0
-    modules = {
-        name: delta.scaled(float(alpha[layer_of(name)] if each else alpha))
-        for name, delta in vector.modules.items()
-    }
+
+    def factor(name: str) -> float:
+        return float(alpha[layer_of(name)] if each else alpha)
+
+    if isinstance(vector.modules, DenseOnDemand):
+        return TaskVector(vector.modules.scaled(factor), vector.base)
+    modules = {name: delta.scaled(factor(name)) for name, delta in vector.modules.items()}
     return TaskVector(modules, vector.base)
 
 
@@ -111,6 +115,7 @@ def energy_record(
     for name, delta in edit.modules.items():
         weight, where = weights[name], maps[name] if maps else None
         seen, left = vector.modules[name], kept.modules[name]
+        energies = {"energy_vector": seen.energy(), "energy_kept": left.energy()}
         if where:
             seen, left = (measured(name, part, where.gain) for part in (seen, left))
         row = {
@@ -118,8 +123,7 @@ def energy_record(
             "module": part_of(name),
             "entries": weight.size,
             "energy_weight": 0.0,
-            "energy_vector": vector.modules[name].energy(),
-            "energy_kept": kept.modules[name].energy(),
+            **energies,
             "measured_vector": seen.energy(),
             "measured_kept": left.energy(),
             "energy_oracle": oracle_energy(seen, where.dimensions) if where else None,

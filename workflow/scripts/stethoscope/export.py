@@ -33,6 +33,7 @@ from stethoscope.taskvectors import (
     check_fits,
     layer_of,
     part_of,
+    spelled_as_on_disk,
 )
 from stethoscope.tensors import (
     Place,
@@ -79,16 +80,17 @@ def export_checkpoint(
     if edit.energy() == 0:
         raise ValueError(f"{target}: the edit changes nothing, its checkpoint is the base, {base}")
     check_base(edit, base, target)
+    edit = spelled_as_on_disk(edit, base, target)
     check_fits(edit, base, target)
     with atomic_folder(target) as folder:
         for name, digest in read_json(base / MANIFEST)["files"].items():
-            source, copy = (base / name).resolve(), folder / name
+            source, copy = base / name, folder / name
             if sha256_file(source) != digest:
                 raise ValueError(f"{source}: changed since {base / MANIFEST} was written (sha256)")
             copy.parent.mkdir(parents=True, exist_ok=True)
             places = _edited_in(source, edit)
             if hard_links and not places:
-                os.link(source, copy)
+                os.link(source.resolve(), copy)
             else:
                 rows += _copy_edited(source, copy, places, edit)
         record = pd.DataFrame(rows).sort_values(["layer", "module"], ignore_index=True)

@@ -15,6 +15,7 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from stethoscope.provenance import read_json, sha256_file
+from stethoscope.tensors import open_tensors
 
 # What a base model is: configuration, weights as safetensors, tokenizer, chat template.
 MODEL_FILES = (
@@ -58,12 +59,13 @@ class Source:
 def fetch(source: Source, patterns: Sequence[str]) -> dict[str, Path]:
     """The files of a source that match, by their path below its root; downloaded if need be.
 
-    patterns: a '*' stays within a folder, so that '*.json' is no file of a folder. A download that
-    was cut off goes on where it stopped, in the hub's own cache.
+    patterns: names, each of which has to be there, or patterns, of which some file has to match
+    one; a '*' stays within a folder. A download that is cut off goes on where it stopped; if it
+    has to be started again, files that came whole are in the hub's own cache.
 
-    Raises ValueError, in one line: the folder is not there, nothing matches, the hub asks for a
-    licence to be accepted, cannot be reached or does not have the commit, or a file is not the one
-    that the study gives the sha256 of.
+    Raises ValueError, in one line: the folder or a file is not there, the hub asks for a licence
+    to be accepted, cannot be reached or does not have the commit, or a file is not the one that
+    the study gives the sha256 of.
     """
     root = _folder(source) if source.path else _downloaded(source, patterns)
     found = {
@@ -71,15 +73,21 @@ def fetch(source: Source, patterns: Sequence[str]) -> dict[str, Path]:
         for path in sorted({path for pattern in patterns for path in root.glob(pattern)})
         if path.is_file()
     }
-    if not found:
-        raise ValueError(f"{source}: no file matches {', '.join(patterns)}")
+    missing = [] if found else [" or ".join(patterns)]
+    if _are_names(patterns):
+        missing = [name for name in patterns if name not in found]
+    if missing:
+        raise ValueError(f"{source}: has no {missing[0]}")
     for name, expected in (source.files or {}).items():
         if not _matches(name, patterns):
             continue
         if name not in found:
             raise ValueError(f"{source}: {name}: the study gives its sha256, it is not there")
         if (digest := sha256_file(found[name])) != expected:
-            raise ValueError(f"{found[name]}: sha256 is {digest}, the study expects {expected}")
+            hint = "" if source.path else "; remove it to download it again"
+            raise ValueError(
+                f"{found[name]}: sha256 is {digest}, the study expects {expected}{hint}"
+            )
     return found
 
 
@@ -100,7 +108,8 @@ def link(source: Path, target: Path) -> None:
 def check_model(files: Mapping[str, Path], source: Source, layers: int, hidden: int) -> None:
     """Raise ValueError unless the files are a whole model of the size that the study says.
 
-    Neither shards that an index names outside of its folder nor code of the repository are taken.
+    Only headers of the weights are read. Neither shards that an index names outside of its folder
+    nor code of the repository are taken.
     """
     if "config.json" not in files or "tokenizer.json" not in files:
         missing = "tokenizer.json" if "config.json" in files else "config.json"
@@ -126,6 +135,8 @@ def check_model(files: Mapping[str, Path], source: Source, layers: int, hidden: 
             raise ValueError(f"{files[INDEX]}: '{shard}' is not a file beside it")
         if shard not in files:
             raise ValueError(f"{source}: no {shard}: its weights are not whole")
+        with open_tensors(files[shard]):
+            pass
 
 
 @contextmanager
@@ -154,7 +165,7 @@ def _downloaded(source: Source, patterns: Sequence[str]) -> Path:
         commit = {"repo_type": source.kind, "revision": source.revision}
         page = source.license or f"{constants.ENDPOINT}/{source.hub}"
         try:
-            if any("*" in pattern for pattern in patterns):
+            if not _are_names(patterns):
                 patterns = list(patterns)
                 return Path(snapshot_download(source.hub, allow_patterns=patterns, **commit))
             # Files whose names are known: without the list of thousands of others.
@@ -171,9 +182,14 @@ def _downloaded(source: Source, patterns: Sequence[str]) -> Path:
             problem = f"has no {str(error.response.url).rpartition(str(source.revision) + '/')[2]}"
         except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled):
             problem = f"{constants.ENDPOINT} cannot be reached; give a path where the files are"
-        except errors.HfHubHTTPError as error:
-            problem = " ".join(str(error).split())
+        except (errors.HTTPError, errors.XetDownloadError) as error:
+            reason = " ".join(str(error).split())
+            problem = f"broke off ({reason}); run it again, files that came whole are kept"
     raise ValueError(f"{source}: {problem}")
+
+
+def _are_names(patterns: Sequence[str]) -> bool:
+    return not any("*" in pattern for pattern in patterns)
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

@@ -5,8 +5,8 @@ The plain sum is exact in factors (`taskvectors.combine`); what comes out here i
 it is `Dense`. All three take a vector with weight w as w * tau, and merge what they are given: an
 edit gives them the selected layers only. alpha is the papers' lambda.
 
-Results come module by module, in order of their names: one module of each vector is dense at a
-time, and how much of the result is held is up to the caller. The order in which vectors are given
+A module's result is worked out when it is asked for: one module of each vector is dense at a time,
+and how much of the result is held is up to the caller. The order in which vectors are given
 never matters. docs/merging.md says where other codes differ. numpy only.
 """
 
@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from stethoscope.provenance import sha256_bytes
-from stethoscope.taskvectors import Dense, LowRank, TaskVector, layer_of
-
-Merged = Iterator[tuple[str, Dense]]
+from stethoscope.taskvectors import Dense, DenseOnDemand, LowRank, TaskVector, layer_of
 
 
-def ties(vectors: Mapping[str, TaskVector], weights: Mapping[str, float], density: float) -> Merged:
+def ties(
+    vectors: Mapping[str, TaskVector], weights: Mapping[str, float], density: float
+) -> DenseOnDemand:
     """TIES-Merging (Yadav et al. 2023): trim, elect a sign, average what agrees with it.
 
     Of each vector the entries of largest magnitude are kept, over all its modules together (as in
@@ -35,25 +35,35 @@ def ties(vectors: Mapping[str, TaskVector], weights: Mapping[str, float], densit
     formula (its code takes the more frequent sign of all coordinates, PEFT and mergekit plus).
 
     vectors: task vectors by name. weights: by name; names that it lacks are left out. density:
-    share of the entries that is kept, above 0, at most 1. Yields module names and differences.
+    share of the entries that is kept, above 0, at most 1. Returns differences by module name.
     """
-    for module, parts in _trimmed(vectors, weights, density):
+    trimmed = _trimmed(vectors, weights, density)
+
+    def merge(module: str) -> Dense:
+        parts = trimmed(module)
         elected = np.sign(parts.sum(axis=0))
         agrees = (np.sign(parts) == elected) & (parts != 0)
-        yield module, _mean_over(parts, agrees)
+        return _mean_over(parts, agrees)
+
+    return DenseOnDemand(_shapes(vectors, weights), merge)
 
 
 def localize_and_stitch(
     vectors: Mapping[str, TaskVector], weights: Mapping[str, float], density: float
-) -> Merged:
+) -> DenseOnDemand:
     """Localize-and-Stitch (He et al. 2024) in its dataless form.
 
     Localize: the entries of largest magnitude of each vector, over all its modules together.
     Stitch: their sum, in which a coordinate that n vectors claim takes 1 / n of each. (The other
     form learns the masks from data.) Arguments as for `ties`.
     """
-    for module, parts in _trimmed(vectors, weights, density):
-        yield module, _mean_over(parts, parts != 0)
+    trimmed = _trimmed(vectors, weights, density)
+
+    def stitch(module: str) -> Dense:
+        parts = trimmed(module)
+        return _mean_over(parts, parts != 0)
+
+    return DenseOnDemand(_shapes(vectors, weights), stitch)
 
 
 def dare(
@@ -62,7 +72,7 @@ def dare(
     drop: float,
     seed: int,
     draw: int = 1,
-) -> Merged:
+) -> DenseOnDemand:
     """DARE (Yu et al. 2023): drop entries at random, rescale the rest, and add the vectors up.
 
     Each entry is dropped with probability p = drop, and what stays is divided by 1 - p, so that
@@ -74,15 +84,19 @@ def dare(
     """
     if not 0 <= drop < 1:
         raise ValueError(f"merging.drop: {drop} is not at least 0 and below 1")
-    for module, parts in _side_by_side(_weighted(vectors, weights)):
+    weighted = _weighted(vectors, weights)
+
+    def add(module: str) -> Dense:
         thinned = []
-        for name, values in parts.items():
+        for name, values in _side_by_side(weighted, module).items():
             draws = _generator(seed, draw, name, module).random(values.shape, dtype=np.float32)
             thinned.append(np.where(draws >= drop, values / np.float32(1 - drop), 0))
-        yield module, Dense(np.sum(thinned, axis=0, dtype=np.float32))
+        return Dense(np.sum(thinned, axis=0, dtype=np.float32))
+
+    return DenseOnDemand(_shapes(vectors, weights), add)
 
 
-METHODS: Mapping[str, Callable[..., Merged]] = {
+METHODS: Mapping[str, Callable[..., DenseOnDemand]] = {
     "ties": ties,
     "dare": dare,
     "localize_and_stitch": localize_and_stitch,
@@ -163,25 +177,30 @@ def _weighted(
     return {name: modules for name, modules in found.items() if modules}
 
 
+def _shapes(
+    vectors: Mapping[str, TaskVector], weights: Mapping[str, float]
+) -> dict[str, tuple[int, int]]:
+    """(outputs, inputs) of the modules that any of the vectors has, in order of their names."""
+    found = {module: s for name in weights for module, s in vectors[name].shapes().items()}
+    return dict(sorted(found.items()))
+
+
 def _side_by_side(
-    vectors: Mapping[str, Mapping[str, LowRank | Dense]],
-) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Each module with its dense difference in the vectors that have it, by vector."""
-    for module in sorted(set().union(*vectors.values())):
-        yield (
-            module,
-            {name: deltas[module].dense() for name, deltas in vectors.items() if module in deltas},
-        )
+    vectors: Mapping[str, Mapping[str, LowRank | Dense]], module: str
+) -> dict[str, np.ndarray]:
+    """A module's dense difference in the vectors that have it, by vector."""
+    return {name: deltas[module].dense() for name, deltas in vectors.items() if module in deltas}
 
 
 def _trimmed(
     vectors: Mapping[str, TaskVector], weights: Mapping[str, float], density: float
-) -> Iterator[tuple[str, np.ndarray]]:
-    """(vectors, outputs, inputs) of each module, zero but for each vector's largest entries."""
+) -> Callable[[str], np.ndarray]:
+    """(vectors, outputs, inputs) of a module, zero but for each vector's largest entries."""
     weighted = _weighted(vectors, weights)
     cuts = {name: magnitude_threshold(d.values(), density) for name, d in weighted.items()}
-    for module, parts in _side_by_side(weighted):
-        yield module, np.stack([_cut(values, cuts[name]) for name, values in parts.items()])
+    return lambda module: np.stack(
+        [_cut(values, cuts[name]) for name, values in _side_by_side(weighted, module).items()]
+    )
 
 
 def _cut(values: np.ndarray, threshold: np.float32) -> np.ndarray:

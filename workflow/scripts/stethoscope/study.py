@@ -148,9 +148,9 @@ def selection_names(study: Mapping, family: str) -> list[str]:
 
 
 def scoring(study: Mapping) -> dict:
-    """What scores specificity: how it is examined and its controls change no score."""
-    examined = ("stability", "controls")
-    return {key: value for key, value in study["specificity"].items() if key not in examined}
+    """What scores specificity: how it is examined, its controls and the scan are other jobs'."""
+    others = ("stability", "controls", "dtype")
+    return {key: value for key, value in study["specificity"].items() if key not in others}
 
 
 def selections_named(selection: Mapping) -> dict[str, list[str]]:

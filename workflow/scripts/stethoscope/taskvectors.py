@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +20,13 @@ from safetensors.numpy import save_file
 
 from stethoscope.provenance import MANIFEST, folder_digest, read_json
 from stethoscope.spelling import in_memory, on_disk
-from stethoscope.tensors import open_tensors, read_tensors
+from stethoscope.tensors import (
+    open_tensors,
+    read_rows,
+    read_tensors,
+    tensor_places,
+    write_tensors,
+)
 
 PEFT_PREFIX = "base_model.model."
 _FACTOR = re.compile(re.escape(PEFT_PREFIX) + r"(?P<module>.+)\.lora_(?P<part>[AB])\.weight")
@@ -102,6 +110,37 @@ class Dense:
         return float(np.sum(self.values.astype(np.float64) ** 2))
 
 
+class DenseOnDemand(Mapping[str, Dense]):
+    """Differences entry by entry, each worked out or read when it is asked for, and not kept.
+
+    Those of the selected layers of a model of 4 billion parameters are gigabytes.
+
+    shapes: (outputs, inputs) by module name. make: the difference of the module with that name.
+    """
+
+    def __init__(self, shapes: Mapping[str, tuple[int, int]], make: Callable[[str], Dense]) -> None:
+        self.shapes, self._make = shapes, make
+
+    def __getitem__(self, name: str) -> Dense:
+        if name not in self.shapes:
+            raise KeyError(name)
+        return self._make(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def only(self, names: list[str]) -> DenseOnDemand:
+        """Those of some modules."""
+        return DenseOnDemand({name: self.shapes[name] for name in names}, self._make)
+
+    def scaled(self, factor: Callable[[str], float]) -> DenseOnDemand:
+        """The same differences times a factor that may depend on the module."""
+        return DenseOnDemand(self.shapes, lambda name: self._make(name).scaled(factor(name)))
+
+
 @dataclass(frozen=True)
 class TaskVector:
     """The weight difference between a fine-tuned model and its base, by module.
@@ -114,8 +153,16 @@ class TaskVector:
 
     def in_layers(self, layers: list[int]) -> TaskVector:
         """tau_l for the given layers: the other layers are absent, not zero."""
-        kept = {name: d for name, d in self.modules.items() if layer_of(name) in set(layers)}
-        return TaskVector(kept, self.base)
+        names = [name for name in self.modules if layer_of(name) in set(layers)]
+        if isinstance(self.modules, DenseOnDemand):
+            return TaskVector(self.modules.only(names), self.base)
+        return TaskVector({name: self.modules[name] for name in names}, self.base)
+
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """(outputs, inputs) by module name."""
+        if isinstance(self.modules, DenseOnDemand):
+            return dict(self.modules.shapes)
+        return {name: delta.shape for name, delta in self.modules.items()}
 
     def energy(self) -> float:
         """Squared Frobenius norm over all modules."""
@@ -123,6 +170,22 @@ class TaskVector:
 
     def save(self, path: str | Path) -> None:
         """Write the differences; the metadata names the base, the modules and the layers."""
+        about = {
+            "base": self.base,
+            "modules": sorted({part_of(name) for name in self.modules}),
+            "layers": sorted({layer_of(name) for name in self.modules}),
+        }
+        # One key, since safetensors writes several in an order that changes from run to run.
+        metadata = {"task_vector": json.dumps(about, sort_keys=True)}
+        if isinstance(self.modules, DenseOnDemand):
+            described = {f"{name}.dense": ("F32", shape) for name, shape in self.shapes().items()}
+            write_tensors(
+                path,
+                described,
+                lambda key: [self.modules[key.removesuffix(".dense")].values],
+                metadata,
+            )
+            return
         tensors = {}
         for name, delta in self.modules.items():
             if isinstance(delta, Dense):
@@ -131,20 +194,23 @@ class TaskVector:
             tensors[f"{name}.lora_A"] = np.ascontiguousarray(delta.A, dtype=np.float32)
             tensors[f"{name}.lora_B"] = np.ascontiguousarray(delta.B, dtype=np.float32)
             tensors[f"{name}.scale"] = np.array(delta.scale, dtype=np.float64)
-        about = {
-            "base": self.base,
-            "modules": sorted({part_of(name) for name in self.modules}),
-            "layers": sorted({layer_of(name) for name in self.modules}),
-        }
-        # One key, since safetensors writes several in an order that changes from run to run.
-        save_file(tensors, str(path), metadata={"task_vector": json.dumps(about, sort_keys=True)})
+        save_file(tensors, str(path), metadata=metadata)
 
     @classmethod
     def load(cls, path: str | Path) -> TaskVector:
-        """Read what `save` wrote; one line that names the file when it is something else."""
-        tensors, metadata = read_tensors(path)
+        """Read what `save` wrote; one line that names the file when it is something else.
+
+        Differences that are all entry by entry are read when they are asked for.
+        """
+        _, metadata = read_tensors(path, set())
         if "task_vector" not in metadata:
             raise ValueError(f"{path}: not a task vector (no task_vector entry in its metadata)")
+        base, places = json.loads(metadata["task_vector"])["base"], tensor_places(path)
+        if places and all(key.endswith(".dense") for key in places):
+            held = {key.removesuffix(".dense"): place for key, place in sorted(places.items())}
+            shapes = {name: place.shape for name, place in held.items()}
+            return cls(DenseOnDemand(shapes, lambda name: Dense(read_rows(held[name]))), base)
+        tensors, _ = read_tensors(path)
         parts: dict[str, dict[str, np.ndarray]] = {}
         for key, tensor in tensors.items():
             name, _, part = key.rpartition(".")
@@ -160,7 +226,22 @@ class TaskVector:
                     f"{path}: '{name}' has {', '.join(sorted(found))}: expected lora_A, lora_B "
                     "and scale, or dense"
                 )
-        return cls(modules, json.loads(metadata["task_vector"])["base"])
+        return cls(modules, base)
+
+
+@contextmanager
+def worked_out(vector: TaskVector, folder: Path) -> Iterator[TaskVector]:
+    """The vector; if its differences are worked out on demand, read from a file in the meantime.
+
+    For who asks for them several times. folder: where the file is, of the differences' size.
+    """
+    if not isinstance(vector.modules, DenseOnDemand):
+        yield vector
+        return
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".differences.") as temporary:
+        path = Path(temporary) / "differences.safetensors"
+        vector.save(path)
+        yield TaskVector.load(path)
 
 
 def layer_of(module: str) -> int:
@@ -230,16 +311,27 @@ def extract_task_vector(adapter: str | Path, model: str | Path) -> TaskVector:
     Raises ValueError when the adapter was made for another base, when a key matches no weight of
     the base or a shape does not fit, and when the vector is zero.
     """
-    vector, keys = read_adapter(adapter), weight_shapes(model)
+    vector = read_adapter(adapter)
     check_base(vector, model, adapter)
-    spelled = {on_disk(name, keys): delta for name, delta in vector.modules.items()}
-    if len(spelled) < len(vector.modules):
-        raise ValueError(f"{adapter}: holds a module in two spellings: which is the adapter?")
-    vector = TaskVector(spelled, vector.base)
+    vector = spelled_as_on_disk(vector, model, adapter)
     check_fits(vector, model, adapter)
     if vector.energy() == 0:
         raise ValueError(f"{adapter}: the task vector is zero: was the adapter trained?")
     return vector
+
+
+def spelled_as_on_disk(vector: TaskVector, model: str | Path, source: str | Path) -> TaskVector:
+    """The vector with its modules named as the model's files name them, as far as these have them.
+
+    Raises ValueError when it names one module in two spellings.
+    """
+    keys = weight_shapes(model)
+    names = {on_disk(name, keys): name for name in vector.modules}
+    if len(names) < len(vector.modules):
+        raise ValueError(f"{source}: holds a module in two spellings: which is the adapter?")
+    if all(new == old for new, old in names.items()):
+        return vector
+    return TaskVector({new: vector.modules[old] for new, old in names.items()}, vector.base)
 
 
 def check_base(vector: TaskVector, model: str | Path, source: str | Path) -> None:
@@ -261,10 +353,10 @@ def check_fits(vector: TaskVector, model: str | Path, source: str | Path) -> Non
             f"{source}: {len(unmatched)} of {len(vector.modules)} modules match no weight of "
             f"{model}, first '{unmatched[0]}' (the base spells its keys '{spelled}')"
         )
-    for name, delta in vector.modules.items():
-        if delta.shape != shapes[f"{name}.weight"]:
+    for name, shape in vector.shapes().items():
+        if shape != shapes[f"{name}.weight"]:
             raise ValueError(
-                f"{source}: {name} is {delta.shape}, {model} expects {shapes[f'{name}.weight']}: "
+                f"{source}: {name} is {shape}, {model} expects {shapes[f'{name}.weight']}: "
                 "made for another base?"
             )
 

@@ -48,7 +48,7 @@ def transformed(
         return Transformed(vector, vector)
     if transform in METHODS:
         merged = METHODS[transform](parts, recipe["vectors"], **recipe["merging"])
-        return Transformed(vector, TaskVector(dict(merged), vector.base))
+        return Transformed(vector, TaskVector(merged, vector.base))
     how = recipe["projection"]
     complement = how["basis"] == "complement"
     maps = stream_maps(vector.modules, basis, how["reading"], complement, gains)
