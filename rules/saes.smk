@@ -22,6 +22,7 @@ rule train_saes:
     params:
         settings=of_subject("saes", "sae"),
         subjects=lookup("subjects", within=config),
+        device=lookup("device", within=config),
         code=code_digest("train_saes"),
     message:
         "train the {wildcards.sae} SAEs of all layers (seed {wildcards.seed})"
@@ -43,7 +44,7 @@ rule measure_saes:
     conda:
         "../envs/cpu.yaml"
     params:
-        device=lookup("device", default="cpu", within=config),
+        device=lookup("device", within=config),
         dtype=lookup("specificity/dtype", within=config),
         code=code_digest("measure_saes"),
     message:

@@ -18,7 +18,7 @@ rule sum_activations:
         **asks("sum_activations"),
     params:
         subjects=lookup("subjects", within=config),
-        device=lookup("device", default="cpu", within=config),
+        device=lookup("device", within=config),
         dtype=lookup("specificity/dtype", within=config),
         code=code_digest("sum_activations"),
     message:
@@ -51,7 +51,7 @@ rule sum_control_activations:
     params:
         seed=lookup("specificity/controls/seed", within=config),
         subjects=lookup("subjects", within=config),
-        device=lookup("device", default="cpu", within=config),
+        device=lookup("device", within=config),
         dtype=lookup("specificity/dtype", within=config),
         code=code_digest("sum_control_activations"),
     message:

@@ -2,9 +2,7 @@
 
 PAIRS = studies.merged_pairs(STUDY)  # (vector, vector, selection, density) of edits of several
 SWEPT = studies.swept(STUDY)
-PROTOCOLS = {
-    name: protocol["edits"] for name, protocol in STUDY["evaluation"]["protocols"].items()
-}
+PROTOCOLS = {name: protocol["edits"] for name, protocol in STUDY["evaluation"]["protocols"].items()}
 NOISE = STUDY["evaluation"].get("noise_floor", {"batch_size": None, "edits": []})
 
 TEST = {"evaluations": evaluations("test", EVALUATED), "alphas": choices(EVALUATED)}
@@ -107,8 +105,8 @@ rule measure_noise:
 
 rule compare_protocols:
     input:
-        test=evaluations("test", list(dict.fromkeys(sum(PROTOCOLS.values(), [])))),
         **{name: evaluations(name, edits) for name, edits in PROTOCOLS.items()},
+        test=evaluations("test", list(dict.fromkeys(sum(PROTOCOLS.values(), [])))),
     output:
         "<results>/statistics/protocols.tsv",
     log:

@@ -12,14 +12,14 @@ import pytest
 from math_verify import parse, verify
 
 from stethoscope.corpus import EASY_FAMILIES, FAMILIES, generate_problem, generate_splits
-from stethoscope.data import SUBJECTS, boxed_answer
+from stethoscope.data import MATH, boxed_answer
 
 DEMO_SIZES = {
-    "pretrain": {slug: 9000 if slug != "number_theory" else 2500 for slug in SUBJECTS},
-    "train": dict.fromkeys(SUBJECTS, 1500),
-    "validation": dict.fromkeys(SUBJECTS, 200),
-    "test": dict.fromkeys(SUBJECTS, 1000),
-    "probe": dict.fromkeys(SUBJECTS, 150),
+    "pretrain": {slug: 9000 if slug != "number_theory" else 2500 for slug in MATH},
+    "train": dict.fromkeys(MATH, 1500),
+    "validation": dict.fromkeys(MATH, 200),
+    "test": dict.fromkeys(MATH, 1000),
+    "probe": dict.fromkeys(MATH, 150),
 }
 ALL_FAMILIES = [
     (slug, family)
@@ -433,7 +433,7 @@ def test_texts_are_short_plain_ascii_with_one_box_at_the_end(slug, family):
         assert len(problem) <= 110
         assert len(solution) <= 130
         assert list(record) == ["problem", "solution", "level", "type"]
-        assert record["type"] == SUBJECTS[slug].type
+        assert record["type"] == MATH[slug].type
 
 
 @pytest.mark.parametrize(
@@ -451,7 +451,7 @@ def test_the_level_sets_the_size_of_the_operands(slug, family):
 
 
 def test_every_subject_has_six_to_eight_families():
-    assert list(FAMILIES) == list(SUBJECTS) == list(EASY_FAMILIES)
+    assert list(FAMILIES) == list(MATH) == list(EASY_FAMILIES)
     assert all(6 <= len(families) <= 8 for families in FAMILIES.values())
     assert all(1 <= len(families) <= 2 for families in EASY_FAMILIES.values())
 
@@ -461,13 +461,13 @@ def test_the_demo_sizes_are_filled_with_problems_that_occur_once(demo):
     assert len(problems) == len(set(problems))
     for split, sizes in DEMO_SIZES.items():
         counts = Counter(record["type"] for record in demo[split])
-        assert counts == {SUBJECTS[slug].type: size for slug, size in sizes.items()}
+        assert counts == {MATH[slug].type: size for slug, size in sizes.items()}
 
 
 def test_every_subject_has_all_levels_and_families_in_the_test_split():
-    sizes = {"pretrain": dict.fromkeys(SUBJECTS, 3000), "test": dict.fromkeys(SUBJECTS, 400)}
+    sizes = {"pretrain": dict.fromkeys(MATH, 3000), "test": dict.fromkeys(MATH, 400)}
     corpus = generate_splits(3, sizes, with_family=True)
-    for slug, subject in SUBJECTS.items():
+    for slug, subject in MATH.items():
         pairs = [
             (record["level"], family)
             for record, family in zip(corpus.records["test"], corpus.families["test"], strict=True)
@@ -477,19 +477,19 @@ def test_every_subject_has_all_levels_and_families_in_the_test_split():
         assert {family for _, family in pairs} == set(FAMILIES[slug])
 
 
-@pytest.mark.parametrize("slug", list(SUBJECTS))
+@pytest.mark.parametrize("slug", list(MATH))
 def test_a_subject_has_twenty_thousand_distinct_problems(slug):
     assert len(generate_splits(0, {"one": {slug: 20_000}})["one"]) == 20_000
 
 
-@pytest.mark.parametrize("slug", list(SUBJECTS))
+@pytest.mark.parametrize("slug", list(MATH))
 def test_a_subject_has_fifteen_hundred_easy_problems(slug):
     assert len(generate_splits(0, {"one": {slug: 1_500}}, families="easy")["one"]) == 1_500
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(demo):
     assert json.dumps(generate_splits(7, DEMO_SIZES)) == json.dumps(demo)
-    small = {"test": dict.fromkeys(SUBJECTS, 50)}
+    small = {"test": dict.fromkeys(MATH, 50)}
     assert generate_splits(1, small) != generate_splits(2, small)
 
 

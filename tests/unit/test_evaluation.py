@@ -14,7 +14,7 @@ from lm_eval.tasks.minerva_math import utils as minerva
 from peft import PeftModel
 from tokenizers.processors import TemplateProcessing
 
-from stethoscope.data import SUBJECTS, prompt
+from stethoscope.data import MATH, prompt
 from stethoscope.editing import scaled
 from stethoscope.evaluation import (
     Evaluator,
@@ -265,7 +265,7 @@ def test_packaged_tasks_are_lm_evals_own_over_the_studys_problems(
 
 def test_each_subject_has_its_packaged_task(problems):
     folder = Path(lm_eval.tasks.__file__).parent / "minerva_math"
-    found = {packaged_task(subject, problems, CAP, 4)["task"] for subject in SUBJECTS}
+    found = {packaged_task(subject, problems, CAP, 4)["task"] for subject in MATH}
     assert found == {path.stem for path in folder.glob("*.yaml")} - {"minerva_math500"}
 
 
@@ -312,6 +312,8 @@ def test_on_bf16_weights_an_edit_lands_whole_where_merging_would_lose_it(tiny, v
         with edited(model, small):
             assert landed(module(x)) == pytest.approx(1, abs=0.03)
         assert abs(landed(module(x))) < 0.03  # and it is gone again
+        beside = module(x).float() + x.float() @ wanted.T
+        assert landed(beside.bfloat16()) < 0.5  # rounded back to where it was
         assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
         module.weight += wanted.bfloat16()
         assert abs(landed(module(x)) - 1) > 0.1

@@ -435,6 +435,38 @@ def test_only_the_noise_floor_has_another_batch_size(config):
     assert sizes["noise"] == sizes["test"] | {"batch_size": 32}
 
 
+@pytest.mark.parametrize("name", ["gemma-3-4b-it", "llama-3.1-8b", "law", "lab", "demo", "full"])
+def test_each_study_that_is_offered_is_whole(name):
+    study = checked(studies.load_yaml(CONFIG / f"{name}.yaml"))
+    assert all(entry["reason"] for entry in study["assumptions"])
+
+
+def test_the_paper_study_is_the_papers():
+    """Against its text: appendix A, section 4 and the tables as published."""
+    study = checked(studies.load_yaml(CONFIG / "gemma-3-4b-it.yaml"))
+    assert study["vectors"]["v2"]["lora"]["rank"] == 16
+    assert study["vectors"]["v2"]["lora"]["epochs"] == 5
+    assert sum(study["vectors"]["v25"]["problems"].values()) == 6155
+    assert study["selections"]["sp4"]["at_least"] == 4.0
+    asked = studies.generation(study)
+    assert (asked["tasks"], asked["num_fewshot"], asked["chat_template"]) == (
+        "minerva_math", 4, False,
+    )  # fmt: skip
+    with open(CONFIG / "published/table4.csv", newline="") as file:
+        grid = [float(row["alpha"]) for row in csv.DictReader(file)]
+    assert set(grid) <= set(study["edits"]["sp4"]["alphas"]) and study["edits"]["sp4"]["sweep"]
+    with open(CONFIG / "published/table2.csv", newline="") as file:
+        rows = {row["config"]: float(row["alpha"]) for row in csv.DictReader(file)}
+    held = {name: edit for edit in study["edits"].values() for name in edit["published"]}
+    for name, alpha in rows.items():
+        assert alpha in held[name]["alphas"], name
+    with open(CONFIG / "published/table6.csv", newline="") as file:
+        marked = {int(r["layer"]) for r in csv.DictReader(file) if r["selected_sp_ge_4"] == "1"}
+    printed = [study["selections"][name] for name in study["selections"]["table6"]["of"]]
+    layers = {layer for part in printed for layer in range(part["first"], part["last"] + 1)}
+    assert layers == marked and len(layers) == 14
+
+
 CHAT = {"edits": ["base", "sp"], "chat_template": True, "max_gen_toks": 60}
 
 

@@ -17,7 +17,8 @@ from stethoscope.saes import load_decoder, load_encoder
 with job(snakemake) as progress:
     settings, seed = dict(snakemake.params.settings), int(snakemake.wildcards.seed)
     model_folder = Path(snakemake.input.model).parent
-    model, tokenizer = load_model(model_folder), load_tokenizer(model_folder)
+    device, tokenizer = snakemake.params.device, load_tokenizer(model_folder)
+    model = load_model(model_folder).to(device)
     training = dict(settings["train"])
     per_subject = training.pop("problems")
     train, probe = (
@@ -40,7 +41,7 @@ with job(snakemake) as progress:
         folder = Path(manifest).parent
         layer = int(folder.name.removeprefix("layer_"))
         with atomic_folder(folder) as temporary:
-            train_sae(seen[layer], sae, seed * len(seen) + layer, temporary)
+            train_sae(seen[layer].to(device), sae, seed * len(seen) + layer, temporary)
         quality = sae_quality(load_encoder(folder), load_decoder(folder), unseen[layer])
         rows.append({"layer": layer, **quality})
         progress(

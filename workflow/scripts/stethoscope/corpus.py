@@ -8,7 +8,7 @@ from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
-from stethoscope.data import SUBJECTS
+from stethoscope.data import MATH
 from stethoscope.questions import EASY_FAMILIES, FAMILIES, Family
 
 # Draws in a row without a new problem after which a subject counts as used up. Far above what
@@ -33,7 +33,7 @@ def generate_problem(rng: Random, slug: str, family: str, level: int) -> dict[st
         "problem": problem,
         "solution": solution,
         "level": f"Level {level}",
-        "type": SUBJECTS[slug].type,
+        "type": MATH[slug].type,
     }
 
 
@@ -60,14 +60,14 @@ def generate_splits(
         raise ValueError(f"families: expected one of {', '.join(FAMILY_SETS)}, found {families!r}")
     for split, counts in sizes.items():
         for slug, count in counts.items():
-            if slug not in SUBJECTS:
+            if slug not in MATH:
                 raise ValueError(
-                    f"{split}: expected one of the subjects {', '.join(SUBJECTS)}, found {slug!r}"
+                    f"{split}: expected one of the subjects {', '.join(MATH)}, found {slug!r}"
                 )
             if count < 0:
                 raise ValueError(f"{split}: {slug}: expected a size of 0 or more, found {count}")
     corpus = Corpus({split: [] for split in sizes}, {split: [] for split in sizes})
-    for slug in SUBJECTS:
+    for slug in MATH:
         counts = {split: by_subject.get(slug, 0) for split, by_subject in sizes.items()}
         # A string seed is hashed with SHA-512: the same on every machine and Python version.
         rng = Random(f"{seed}/{families}/{slug}")

@@ -1,6 +1,7 @@
 """Problems, subjects and the prompt (paper, section 4).
 
-A problem is a record with the four fields of the MATH data set; a file holds one record a line.
+A problem is a record with the four fields of the MATH data set, of mathematics or not; a file holds
+one record a line.
 """
 
 import json
@@ -18,19 +19,31 @@ class Subject:
     short: str
 
 
+def _by_slug(*subjects: Subject) -> dict[str, Subject]:
+    return {subject.slug: subject for subject in subjects}
+
+
 # The order of the paper's tables.
-SUBJECTS: dict[str, Subject] = {
-    subject.slug: subject
-    for subject in (
-        Subject("number_theory", "Number Theory", "NT"),
-        Subject("counting_and_probability", "Counting & Probability", "CP"),
-        Subject("algebra", "Algebra", "ALG"),
-        Subject("geometry", "Geometry", "GEO"),
-        Subject("intermediate_algebra", "Intermediate Algebra", "IA"),
-        Subject("prealgebra", "Prealgebra", "PRE"),
-        Subject("precalculus", "Precalculus", "PC"),
-    )
-}
+MATH = _by_slug(
+    Subject("number_theory", "Number Theory", "NT"),
+    Subject("counting_and_probability", "Counting & Probability", "CP"),
+    Subject("algebra", "Algebra", "ALG"),
+    Subject("geometry", "Geometry", "GEO"),
+    Subject("intermediate_algebra", "Intermediate Algebra", "IA"),
+    Subject("prealgebra", "Prealgebra", "PRE"),
+    Subject("precalculus", "Precalculus", "PC"),
+)
+# All that a study may name: beside MATH's a domain that is not mathematics, as MMLU-Pro names its
+# parts (docs/other_domains.md).
+SUBJECTS = MATH | _by_slug(
+    Subject("law", "Law", "LAW"),
+    Subject("history", "History", "HIS"),
+    Subject("philosophy", "Philosophy", "PHI"),
+    Subject("psychology", "Psychology", "PSY"),
+    Subject("business", "Business", "BUS"),
+    Subject("economics", "Economics", "ECO"),
+    Subject("health", "Health", "HEA"),
+)
 
 FIELDS = ("problem", "solution", "level", "type")
 TYPES = tuple(subject.type for subject in SUBJECTS.values())

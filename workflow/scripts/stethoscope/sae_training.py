@@ -48,6 +48,7 @@ def train_sae(stream: torch.Tensor, settings: SaeSettings, seed: int, folder: Pa
         k=settings.k,
         topk_threshold_lr=0.05,
         normalize_activations="expected_average_only_in",
+        device=str(stream.device),
     )
     sae = BatchTopKTrainingSAE(config)
     with torch.no_grad():
@@ -56,6 +57,7 @@ def train_sae(stream: torch.Tensor, settings: SaeSettings, seed: int, folder: Pa
     trainer = SAETrainerConfig(
         total_training_samples=steps * settings.batch_size,
         train_batch_size_samples=settings.batch_size,
+        device=str(stream.device),
         lr=settings.lr,
         lr_end=settings.lr / 10,
         lr_decay_steps=steps // 2,
@@ -73,6 +75,6 @@ def _batches(stream: torch.Tensor, settings: SaeSettings, seed: int) -> Iterator
     """Endless batches; each pass over the data is in a new seeded order."""
     generator = np.random.default_rng(seed)
     while True:
-        order = torch.from_numpy(generator.permutation(len(stream)))
+        order = torch.from_numpy(generator.permutation(len(stream))).to(stream.device)
         for start in range(0, len(order) - settings.batch_size + 1, settings.batch_size):
             yield stream[order[start : start + settings.batch_size]]
