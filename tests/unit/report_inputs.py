@@ -50,6 +50,7 @@ LAYERS["random_basis"] = "2,3,5"
 # edits of two vectors, for tests that ask for them: -> density that they keep
 MERGED = {"dual": 1.0, "ties": 0.2}
 LAYERS |= {"dual": "2,3,5", "ties": LAYERS["full"]}
+LAYERS |= dict.fromkeys(("projected_all", "projected_all_matched"), LAYERS["full"])
 GRID = ("0.375", "0.5", "0.75", "1.0", "1.5")
 RULES = dict.fromkeys(("accuracy", "comparisons", "published_table1"), "compare_edits")
 RULES |= {"alphas": "choose_alpha", "energy": "collect_energy", "specificity": "collect_sp"}
@@ -214,10 +215,13 @@ def write_inputs(
     edits["sp"]["published"] = ["SP4 14L", "Raw TV (SP4, 14 layers)"]
     edits["projected"]["published"] = ["SAE Proj (16K, rank-3)"]
     edits["norm"]["published"] = ["SP4 noDeep"]
-    for name in ("projected", "projected_matched", "random_basis"):
+    for name in ("projected_all", "projected_all_matched"):
+        edits[name] = {"label": name, "role": "other", "selection": "all", "vectors": {"v2": 1.0}}
+    for name in [name for name in edits if name.startswith(("projected", "random_basis"))]:
         basis = "random" if name == "random_basis" else "sae"
         edits[name]["transform"] = "project"
         edits[name]["projection"] = {"rank": 3, "basis": basis, "reading": "both"}
+        edits[name]["projection"]["match_norm"] = name.endswith("matched")
     study = {
         "study": {"name": "small", "title": title, "target": "number_theory"},
         "seeds": list(seeds),

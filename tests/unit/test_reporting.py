@@ -398,6 +398,16 @@ def test_direction_or_size_is_answered_by_the_rescaled_projection(tmp_path, matc
     assert ">4.31<" in found.sentence and ">2.34<" in found.sentence
 
 
+@pytest.mark.parametrize(("matched", "answer"), [(40, "size"), (-40, "direction")])
+def test_the_full_merge_is_asked_the_same_of_its_own_projections(tmp_path, matched, answer):
+    assert "cause-full" not in answers(tmp_path / "without")
+    edits = {"projected_all": ("1.0", 1, 0), "projected_all_matched": ("1.0", matched, 0)}
+    found = answers(tmp_path, **edits)
+    assert found["cause-full"].answer == answer
+    assert "Full merge" in found["cause-full"].question
+    assert found["cause"].answer == answers(tmp_path / "again")["cause"].answer
+
+
 def about_sp(report):
     return {finding.key: finding for finding in examined.findings(report)}
 

@@ -16,7 +16,7 @@ from stethoscope.paper_tables import methods
 def findings(report: Report) -> tuple[verdicts.Finding, ...]:
     """The study's answers, each picked by a rule of `verdicts` from the numbers."""
     base, ours, full = report.one("base"), report.one("ours"), report.one("full")
-    projected, matched = report.one("projection"), report.one("projection_matched")
+    projected = report.one("projection")
     target = report.target_name
     among = bench(report)
     scaled = among.scaled if among else None
@@ -49,8 +49,9 @@ def findings(report: Report) -> tuple[verdicts.Finding, ...]:
     for key, question, rivals in _rivals(report, among) if among else ():
         finding = _against_rivals(report, key, question, ours, rivals)
         found.insert(-2 if projected else len(found), finding)
-    if all((base, ours, projected, matched)):
-        found.append(_cause(report, base, ours, projected, matched))
+    for key, raw in (("cause", ours), ("cause-full", full)):
+        if base and raw and all(twins := _projected_twins(report, raw)):
+            found.append(_cause(report, key, base, raw, *twins))
     if ours and (rest := _complement(report)):
         question = f"Does ours without its SAE directions differ from ours on {target}?"
         found.append(_compared(report, "rest-ours", question, rest, ours, here, shows))
@@ -188,14 +189,26 @@ def _against_rivals(
     return verdicts.Finding(key, question, answer, sentence)
 
 
+def _projected_twins(report: Report, raw: Edit) -> tuple[Edit | None, Edit | None]:
+    """What projects the task vector of a raw edit in its layers: as it is, and at the raw norm."""
+    about, twins = report.source("study").document["edits"][raw.family], {}
+    for edit, settings in report.projections():
+        how = settings["projection"]
+        same = all(settings[key] == about[key] for key in ("vectors", "selection"))
+        plain = (settings["transform"], how["basis"], how["reading"]) == ("project", "sae", "both")
+        if same and plain and edit not in report.unevaluated:
+            twins.setdefault(how.get("match_norm", False), edit)
+    return twins.get(False), twins.get(True)
+
+
 def _cause(
-    report: Report, base: Edit, ours: Edit, projected: Edit, matched: Edit
+    report: Report, key: str, base: Edit, raw: Edit, projected: Edit, matched: Edit
 ) -> verdicts.Finding:
-    question = "If the projection does nothing: is it the direction, or only the size?"
-    found = [report.paired(edit, base, report.target) for edit in (ours, projected, matched)]
+    question = f"Why does {raw.label}, projected, lose its effect: by direction or by size?"
+    found = [report.paired(edit, base, report.target) for edit in (raw, projected, matched)]
     if None in found:
         sentence = Markup("Raw, projected and rescaled edits were not all compared with base.")
-        return verdicts.Finding("cause", question, "not compared", sentence)
+        return verdicts.Finding(key, question, "not compared", sentence)
     cause = verdicts.direction_or_size(*(paired.direction for paired in found))
     sentence = verdicts.sentence(
         verdicts.CAUSE[cause], scope=report.target_name, **_numbers(found[2])
@@ -222,7 +235,7 @@ def _cause(
             ratio=ratio,
             seed=report.cells.pointer(report.source("study"), f"/seeds/{report.seeds.index(seed)}"),
         )
-    return verdicts.Finding("cause", question, verdicts.CAUSE_ANSWER[cause], sentence)
+    return verdicts.Finding(key, question, verdicts.CAUSE_ANSWER[cause], sentence)
 
 
 def _pattern(report: Report) -> verdicts.Finding:
