@@ -101,6 +101,21 @@ def test_a_sweep_and_another_batch_read_the_same_test_problems_again(finished):
     assert noise[["edit", "batch_size", "n"]].iloc[0].tolist() == ["base", 32, 12 * SUBJECTS]
 
 
+def test_a_protocol_stands_beside_the_studys_own_on_the_same_problems(finished):
+    root = finished.folder / "results/ci"
+    table = pd.read_csv(root / "statistics/protocols.tsv", sep="\t")
+    assert set(table["protocol"]) == {"main", "packaged"} and set(table["edit"]) == {"base", "sp"}
+    accuracy = pd.read_csv(root / "statistics/accuracy.tsv", sep="\t")
+    for row in table[(table["protocol"] == "main") & (table["subject"] != "all")].itertuples():
+        same = accuracy[(accuracy["edit"] == row.edit) & (accuracy["subject"] == row.subject)]
+        assert (row.alpha, row.n, row.correct) == tuple(same[["alpha", "n", "correct"]].iloc[0])
+    results = json.loads(
+        (root / "seed-1/evaluations/packaged/sp/alpha-1.0/results.json").read_text()
+    )
+    assert results["config"]["tasks"] == "minerva_math"
+    assert results["config"]["max_gen_toks"] == 24
+
+
 def test_a_searched_edit_has_the_perplexity_that_its_search_measured(finished):
     """The base with the adapter on it, one problem at a time, through PEFT and transformers."""
     root = finished.folder / "results/ci"
