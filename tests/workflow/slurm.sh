@@ -37,7 +37,7 @@ MpiDefault=none
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
-SelectTypeParameters=CR_Core_Memory
+SelectTypeParameters=CR_CPU_Memory
 ReturnToService=2
 GresTypes=gpu
 SlurmctldPidFile=$d/slurmctld.pid
@@ -76,7 +76,12 @@ CONF
 stop() {
     local d name pid
     d=$(realpath -m "$1")
-    SLURM_CONF=$d/slurm.conf scancel --quiet --user "$(id -un)" 2>/dev/null || true
+    export SLURM_CONF=$d/slurm.conf
+    scancel --quiet --user "$(id -un)" 2>/dev/null || true
+    for _ in $(seq 30); do # until what still ran has ended
+        [ -z "$(squeue -h 2>/dev/null)" ] && break
+        sleep 0.5
+    done
     for name in slurmd slurmctld munged; do
         pid=$(cat "$d/$name.pid" 2>/dev/null) && kill "$pid" || true
     done

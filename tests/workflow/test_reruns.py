@@ -35,6 +35,8 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
             | {"score_specificity", "examine_specificity", "select_layers", "build_edits"},
         ),
         ("controls", {"sum_control_activations"}),
+        ("cost", {"plan"}),
+        ("planning", {"plan"}),
         ("stability", {"examine_specificity"}),
         ("bench", {"summarize_selections"}),
         ("merging", {"build_edits", "measure_interference"}),
