@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from checkout import PARTS, ROOT, Checkout, copy_of
-from slurm import KILLED, Slurm, missing, run_ci
 
 
 @pytest.fixture(scope="session")
@@ -21,28 +20,6 @@ def finished(fresh) -> Checkout:
     """A checkout in which the smallest study has run from nothing; tests leave it as it is."""
     checkout = fresh("finished")
     checkout.run_ci()
-    return checkout
-
-
-@pytest.fixture(scope="session")
-def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm | None]:
-    """A real Slurm on this machine, or None where its programs are not installed."""
-    if missing():
-        yield None
-        return
-    started = Slurm(tmp_path_factory.mktemp("slurm"))
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="session")
-def again(fresh, slurm) -> Checkout:
-    """A second run of the smallest study from nothing; through Slurm, where there is one."""
-    checkout = fresh("again")
-    if slurm:
-        run_ci(slurm, checkout, kill=KILLED)
-    else:
-        checkout.run_ci()
     return checkout
 
 

@@ -36,8 +36,11 @@ CredType=cred/munge
 MpiDefault=none
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
+# Look for a place for a job at once, not seconds later with others.
+SchedulerType=sched/builtin
+SchedulerParameters=batch_sched_delay=0,sched_interval=2
 SelectType=select/cons_tres
-SelectTypeParameters=CR_Core_Memory
+SelectTypeParameters=CR_CPU_Memory
 ReturnToService=2
 GresTypes=gpu
 SlurmctldPidFile=$d/slurmctld.pid
@@ -52,7 +55,7 @@ JobAcctGatherType=jobacct_gather/none
 # Ended jobs stay visible in squeue for the whole test.
 MinJobAge=3600
 KillWait=5
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$memory Gres=gpu:1 State=UNKNOWN
+NodeName=$host NodeAddr=127.0.0.1 CPUs=$(getconf _NPROCESSORS_ONLN) RealMemory=$memory Gres=gpu:1 State=UNKNOWN
 PartitionName=main Nodes=$host Default=YES MaxTime=INFINITE State=UP
 CONF
     export SLURM_CONF=$d/slurm.conf
@@ -76,7 +79,12 @@ CONF
 stop() {
     local d name pid
     d=$(realpath -m "$1")
-    SLURM_CONF=$d/slurm.conf scancel --quiet --user "$(id -un)" 2>/dev/null || true
+    export SLURM_CONF=$d/slurm.conf
+    scancel --quiet --user "$(id -un)" 2>/dev/null || true
+    for _ in $(seq 30); do # until what still ran has ended
+        [ -z "$(squeue -h 2>/dev/null)" ] && break
+        sleep 0.5
+    done
     for name in slurmd slurmctld munged; do
         pid=$(cat "$d/$name.pid" 2>/dev/null) && kill "$pid" || true
     done

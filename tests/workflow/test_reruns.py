@@ -48,6 +48,8 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
             | {"search_alphas", "export_checkpoints"},
         ),
         ("controls", {"sum_control_activations"}),
+        ("cost", {"plan"}),
+        ("planning", {"plan"}),
         ("stability", {"examine_specificity"}),
         ("bench", {"summarize_selections"}),
         ("merging", {"build_edits", "measure_interference"}),

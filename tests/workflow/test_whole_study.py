@@ -28,8 +28,9 @@ def bytes_of_results(checkout) -> dict[str, str]:
     }
 
 
-def test_two_runs_from_scratch_give_the_same_bytes(finished, again):
-    """The second one goes through Slurm, where it is installed."""
+def test_two_runs_from_scratch_give_the_same_bytes(finished, fresh):
+    again = fresh("again")
+    again.run_ci()
     first, second = bytes_of_results(finished), bytes_of_results(again)
     assert len(first) > 100
     assert first == second
