@@ -252,9 +252,9 @@ def make_sae(folder: Path, sizes: Sizes) -> None:
 def problems_of(sizes: Sizes) -> list[dict[str, str]]:
     """A few synthetic problems of each subject."""
     from stethoscope.corpus import generate_splits
-    from stethoscope.data import SUBJECTS
+    from stethoscope.data import MATH
 
-    return generate_splits(1, {"probe": dict.fromkeys(SUBJECTS, sizes.problems)}, "easy")["probe"]
+    return generate_splits(1, {"probe": dict.fromkeys(MATH, sizes.problems)}, "easy")["probe"]
 
 
 # What is done -------------------------------------------------------------------------------
@@ -288,13 +288,13 @@ def scan(work: Path, sizes: Sizes) -> str:
     import torch
 
     from stethoscope.activations import residuals, sum_by_problem
-    from stethoscope.data import SUBJECTS, full_text, subject_indices
+    from stethoscope.data import MATH, full_text, subject_indices
     from stethoscope.models import load_tokenizer
     from stethoscope.saes import check_sae, load_encoder
     from stethoscope.specificity import feature_scores, specificity_table
 
     torch.set_num_threads(1)
-    problems, subjects = problems_of(sizes), list(SUBJECTS)
+    problems, subjects = problems_of(sizes), list(MATH)
     check_sae(work / "sae", sizes.scanned, sizes.hidden)
     streams = residuals(
         truncated_model(work / "model", sizes.scanned + 1),

@@ -340,7 +340,9 @@ if not in_processes(2):
     texts = [prompt(p["problem"]) + completion(p["solution"]) for p in PROBLEMS]
     tokenizer = train_tokenizer(texts, 140)
     settings = LoraSettings(rank=4, epochs=3, batch_size=7, precision="fp32")
-    snakemake = SimpleNamespace(rule="train", wildcards=["v2"], log=[{log!r}], threads=1)
+    snakemake = SimpleNamespace(
+        rule="train", wildcards=["v2"], log=[{log!r}], threads=1, resources=SimpleNamespace(gpu=0)
+    )
     with job(snakemake) as progress:
         model = new_model(SMALL, len(tokenizer), seed=0)
         adapted = fine_tune_lora(

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration
 
 from stethoscope.corpus import generate_splits
-from stethoscope.data import SUBJECTS, full_text
+from stethoscope.data import MATH, full_text
 from stethoscope.math_data import math_digest, read_math
 from stethoscope.models import train_tokenizer
 
@@ -24,11 +24,11 @@ SAE_FOLDER = "resid_post_all/layer_{layer}_width_16k_l0_small"
 
 def make_math(root: Path, train: int, test: int) -> str:
     """Problems a subject in the tree train/number_theory/1.json; the digest of them all."""
-    sizes = {"train": dict.fromkeys(SUBJECTS, train), "test": dict.fromkeys(SUBJECTS, test)}
+    sizes = {"train": dict.fromkeys(MATH, train), "test": dict.fromkeys(MATH, test)}
     files = {}
     for split, records in generate_splits(1, sizes, "easy").items():
         for number, record in enumerate(records):
-            subject = next(s.slug for s in SUBJECTS.values() if s.type == record["type"])
+            subject = next(s.slug for s in MATH.values() if s.type == record["type"])
             name = f"{split}/{subject}/{number}.json"
             files[name] = root / name
             files[name].parent.mkdir(parents=True, exist_ok=True)
