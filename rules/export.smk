@@ -14,6 +14,8 @@ rule export_checkpoints:
         "<benchmarks>/export_checkpoints/seed-{seed}_{family}.tsv"
     conda:
         "../envs/cpu.yaml"
+    resources:
+        **asks("export_checkpoints"),
     params:
         code=code_digest("export_checkpoints"),
     message:

@@ -42,7 +42,9 @@ rule measure_saes:
     wildcard_constraints:
         sae=FETCHED,
     conda:
-        "../envs/cpu.yaml"
+        ENVIRONMENT
+    resources:
+        **asks("measure_saes"),
     params:
         device=lookup("device", within=config),
         dtype=lookup("specificity/dtype", within=config),

@@ -111,6 +111,7 @@ rule compare_protocols:
         "<results>/statistics/protocols.tsv",
     log:
         "<logs>/compare_protocols.log",
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     params:

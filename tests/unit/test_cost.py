@@ -69,11 +69,11 @@ def test_the_parameters_are_those_of_the_models(full, gemma):
 
 
 def test_a_download_has_the_size_of_the_published_files(gemma):
-    narrow = estimate(gemma, "fetch_saes", {"sae": "narrow"})
+    narrow = estimate(gemma, "fetch_sae", {"sae": "narrow"})
     assert narrow.download == pytest.approx(34 * 335_686_016, rel=0.001)
-    wide = estimate(gemma, "fetch_saes", {"sae": "wide"})
+    wide = estimate(gemma, "fetch_sae", {"sae": "wide"})
     assert wide.download == pytest.approx(34 * 5_370_816_904, rel=0.001)
-    both = estimate(gemma, "fetch_saes")
+    both = estimate(gemma, "fetch_sae")
     assert both.download == narrow.download + wide.download == both.disk
     assert estimate(gemma, "fetch_model").download == pytest.approx(8.6 * GB, rel=0.15)
 
@@ -82,7 +82,7 @@ def test_llama_scopes_widths_are_multiples_of_the_hidden_size(gemma):
     study = copy.deepcopy(gemma)
     study["model"]["load"] |= {"layers": 32, "hidden": 4096}
     study["saes"]["narrow"]["load"]["folder"] = "Llama3_1-8B-Base-L{layer}R-8x"
-    fetched = estimate(study, "fetch_saes", {"sae": "narrow"})
+    fetched = estimate(study, "fetch_sae", {"sae": "narrow"})
     assert fetched.download == 32 * 2 * 4 * 4096 * 8 * 4096
 
 
@@ -132,7 +132,7 @@ def test_each_job_whose_cost_differs_can_be_estimated(full, gemma):
             for names in wildcards:
                 cost = estimate(study, rule, names)
                 assert cost.seconds > 0 and cost.memory < 200 * GB
-    assert not jobs(full)["fetch_saes"] and not jobs(gemma)["train_saes"]
+    assert not jobs(full)["fetch_sae"] and not jobs(gemma)["train_saes"]
 
 
 def test_costs_add_up_but_memory_is_that_of_the_largest_job():

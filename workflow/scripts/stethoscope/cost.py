@@ -197,7 +197,12 @@ def jobs(study: Mapping) -> dict[str, list[dict[str, str]]]:
     vectors = dict.fromkeys(v for edit in study["edits"].values() for v in edit["vectors"])
     return {
         "train_saes": [{"sae": sae} for sae in study["saes"] if _trained(study, sae)],
-        "fetch_saes": [{"sae": sae} for sae in study["saes"] if not _trained(study, sae)],
+        "fetch_sae": [
+            {"sae": sae, "layer": str(layer)}
+            for sae in study["saes"]
+            if not _trained(study, sae)
+            for layer in range(studies.layer_count(study))
+        ],
         "sum_activations": [{"sae": sae} for sae in study["saes"]],
         "sum_control_activations": [
             {"sae": sae, "control": control} for sae in study["saes"] for control in controls
@@ -209,6 +214,11 @@ def jobs(study: Mapping) -> dict[str, list[dict[str, str]]]:
         "evaluate_again": [
             *({"again": "sweep", "family": family} for family in studies.swept(study)),
             *({"again": "noise", "family": family} for family in noise),
+            *(
+                {"again": name, "family": family}
+                for name, protocol in study["evaluation"].get("protocols", {}).items()
+                for family in protocol["edits"]
+            ),
         ],
     }
 
@@ -273,6 +283,8 @@ def _fetched(study: Mapping, rule: str, names: Mapping) -> Cost:
     elif "sae" in rule:
         saes = [names["sae"]] if "sae" in names else list(study["saes"])
         volume = sum(_sae_bytes(study, sae) for sae in saes)
+        if "layer" in names:
+            volume /= studies.layer_count(study)
     wait = volume / DOWNLOAD_RATE
     return Cost(cpu=LIGHT_SECONDS, wait=wait, disk=volume, download=volume)
 
@@ -424,6 +436,7 @@ _ESTIMATES: dict[str, Callable[[Mapping, Mapping], Cost]] = {
     "train_saes": _train_saes,
     "train_adapter": _train_adapter,
     "sum_activations": _sum_activations,
+    "measure_saes": _sum_activations,  # less than a scan: some 32 texts
     "sum_control_activations": _sum_activations,
     "measure_gains": _measure_gains,
     "search_alphas": _search,
