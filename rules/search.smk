@@ -34,14 +34,8 @@ rule search_alphas:
 
 rule correlate_search:
     input:
-        **{
-            split: [
-                path
-                for family in SEARCHED
-                for path in for_each_seed(f"evaluations/{split}/{family}.json")
-            ]
-            for split in ("validation", "test")
-        },
+        validation=evaluations("validation", SEARCHED),
+        test=evaluations("test", SEARCHED),
         kept=[
             path
             for search in SEARCHED.values()

@@ -87,6 +87,20 @@ def test_tokens_come_in_order_without_padding_and_special_tokens(tiny, texts):
         assert streams[layer].dtype == torch.float32
 
 
+def test_long_texts_come_in_smaller_batches_of_the_same_residuals(tiny, texts):
+    longest = max(len(tiny.tokenizer(text)["input_ids"]) for text in texts)
+    whole = collected(tiny, texts)
+    parts = list(residuals(tiny.model, tiny.tokenizer, texts, tokens=2 * longest))
+    assert [len(np.unique(rows)) for rows, _ in parts] == [2] * (len(texts) // 2)
+    alone = list(residuals(tiny.model, tiny.tokenizer, texts, tokens=1))
+    assert len(alone) == len(texts)
+    for found in (parts, alone):
+        assert np.concatenate([rows for rows, _ in found]).tolist() == whole[0].tolist()
+        for layer in range(3):
+            stream = torch.cat([streams[layer] for _, streams in found])
+            torch.testing.assert_close(stream, whole[1][layer], rtol=1e-4, atol=1e-4)
+
+
 def test_an_end_token_within_a_text_is_not_counted(tiny, texts):
     rows, _ = collected(tiny, [texts[0], texts[0] + "<eos>"])
     assert np.bincount(rows).tolist() == [len(rows) // 2] * 2

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from multimodal import multimodal, save_in_two_shards
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import (
-    Gemma3Config,
     Gemma3ForCausalLM,
     Gemma3ForConditionalGeneration,
     Gemma3TextConfig,
@@ -38,14 +38,6 @@ SHAPE = {
     "num_key_value_heads": 1,
     "head_dim": 16,
 }
-VISION = {
-    "hidden_size": 16,
-    "intermediate_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 1,
-    "image_size": 28,
-    "patch_size": 14,
-}
 # Each layout: how its files begin the name of a decoder layer.
 ON_DISK = {
     "multimodal": "language_model.model.layers.",
@@ -62,8 +54,7 @@ def new(layout: str):
     elif layout == "text":
         model = Gemma3ForCausalLM(Gemma3TextConfig(**SHAPE))
     else:
-        config = Gemma3Config(text_config=SHAPE, vision_config=VISION, mm_tokens_per_image=4)
-        model = Gemma3ForConditionalGeneration(config)
+        model = Gemma3ForConditionalGeneration(multimodal(SHAPE))
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() == 1:  # norms, which all start alike
@@ -74,8 +65,7 @@ def new(layout: str):
 
 def written(layout: str, folder: Path) -> Path:
     """A checkpoint as on the hub: bf16, two shards and an index, tied embeddings left out."""
-    model = new(layout).to(torch.bfloat16)
-    model.save_pretrained(folder, max_shard_size=sum(p.nbytes for p in model.parameters()) * 2 // 3)
+    save_in_two_shards(new(layout), folder)
     if layout.startswith("multimodal"):
         respell(folder, layout)
     write_json(folder / MANIFEST, {"files": folder_digests(folder)})

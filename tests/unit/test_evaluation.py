@@ -20,7 +20,7 @@ from stethoscope.evaluation import (
     Evaluator,
     HuggingFace,
     Questions,
-    check_prompts,
+    check_requests,
     edited,
     math_verify,
     minerva_task,
@@ -290,8 +290,15 @@ def test_a_second_bos_is_refused(chatty):
     request = SimpleNamespace(args=("<bos>user: hello\nmodel:", {"max_gen_toks": 4}))
     encode, bos = chatty.encode, chatty.bos_token_id
     with pytest.raises(ValueError, match="puts 2 BOS into a prompt, expected one in front"):
-        check_prompts([request], encode, bos, 128)
-    check_prompts([request], lambda text: encode(text, add_special_tokens=False), bos, 128)
+        check_requests([request], encode, bos, 128)
+    check_requests([request], lambda text: encode(text, add_special_tokens=False), bos, 128)
+
+
+@pytest.mark.parametrize("sampling", [{"do_sample": True}, {"temperature": 0.7}])
+def test_a_task_that_would_sample_is_refused(tiny, sampling):
+    request = SimpleNamespace(args=("1 + 1 =", {"max_gen_toks": 4, **sampling}))
+    with pytest.raises(ValueError, match="decoding is greedy, a task asks for"):
+        check_requests([request], tiny.tokenizer.encode, tiny.tokenizer.bos_token_id, 128)
 
 
 def test_on_bf16_weights_an_edit_lands_whole_where_merging_would_lose_it(tiny, vector):

@@ -5,11 +5,11 @@ import shutil
 
 import pytest
 import torch
+from multimodal import multimodal
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
-    Gemma3Config,
     Gemma3ForConditionalGeneration,
     LlamaConfig,
     LlamaForCausalLM,
@@ -212,17 +212,17 @@ def test_a_tokenizer_without_a_padding_token_pads_with_its_end_token(copy):
     assert padded["attention_mask"][0][-1] == 0
 
 
-def test_decoder_layers_are_those_of_the_language_model_never_of_the_vision_tower(multimodal):
-    layers = decoder_layers(multimodal)
+def test_decoder_layers_are_those_of_the_language_model_never_of_the_vision_tower(seeing):
+    layers = decoder_layers(seeing)
     assert len(layers) == 2
-    names = {id(module): name for name, module in multimodal.named_modules()}
+    names = {id(module): name for name, module in seeing.named_modules()}
     assert [names[id(layer)] for layer in layers] == [
         "model.language_model.layers.0",
         "model.language_model.layers.1",
     ]
 
 
-def test_every_lora_module_is_in_every_decoder_layer(model, multimodal):
+def test_every_lora_module_is_in_every_decoder_layer(model, seeing):
     llama = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=8,
@@ -233,14 +233,14 @@ def test_every_lora_module_is_in_every_decoder_layer(model, multimodal):
         )
     )
     assert len(set(LORA_MODULES)) == 7
-    for some in (model, multimodal, llama):
+    for some in (model, seeing, llama):
         for layer in decoder_layers(some):
             linear = {n for n, m in layer.named_modules() if isinstance(m, torch.nn.Linear)}
             assert linear == set(LORA_MODULES)
 
 
 @pytest.fixture(scope="module")
-def multimodal():
+def seeing():
     text = {
         "vocab_size": 64,
         "hidden_size": 16,
@@ -250,14 +250,5 @@ def multimodal():
         "num_key_value_heads": 1,
         "head_dim": 16,
     }
-    vision = {
-        "hidden_size": 16,
-        "intermediate_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 1,
-        "image_size": 28,
-        "patch_size": 14,
-    }
-    config = Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4)
     with torch.device("meta"):
-        return Gemma3ForConditionalGeneration(config)
+        return Gemma3ForConditionalGeneration(multimodal(text))

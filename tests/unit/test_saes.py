@@ -10,7 +10,7 @@ from sae_lens import SAE
 
 from stethoscope.activations import encode, sae_quality
 from stethoscope.sae_training import SaeSettings, train_sae
-from stethoscope.saes import Encoder, decoder_directions, load_decoder, load_encoder
+from stethoscope.saes import Encoder, decoder_directions, load_encoder
 
 WIDTH, FEATURES = 16, 40
 SETTINGS = SaeSettings(features=FEATURES, k=4, samples=12_000, batch_size=200, lr=0.005)
@@ -114,7 +114,7 @@ def test_the_same_residuals_and_seed_give_the_same_bytes(stream, trained, tmp_pa
 
 
 def test_a_short_training_explains_the_residuals_and_kills_few_features(stream, trained):
-    quality = sae_quality(load_encoder(trained), load_decoder(trained), stream)
+    quality = sae_quality(trained, stream)
     assert quality["dead_share"] < 0.2
     assert quality["explained_variance"] > 0.5
 
@@ -126,7 +126,7 @@ def test_quality_is_measured_by_hand(stream, trained):
         active = sae.encode(x).numpy().astype(float)
         decoded = active @ sae.W_dec.numpy().astype(float) + sae.b_dec.numpy()
     x = x.numpy().astype(float)
-    quality = sae_quality(load_encoder(trained), load_decoder(trained), stream[:300])
+    quality = sae_quality(trained, stream[:300])
     explained = 1 - np.sum((decoded - x) ** 2) / np.sum((x - x.mean(0)) ** 2)
     assert quality["explained_variance"] == pytest.approx(explained, rel=1e-4)
     assert quality["l0"] == pytest.approx(np.count_nonzero(active) / 300, rel=1e-4)

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import Gemma3Config, Gemma3ForConditionalGeneration
+from multimodal import multimodal
+from transformers import Gemma3ForConditionalGeneration
 
 from stethoscope.data import completion, prompt
 from stethoscope.jobs import in_processes
@@ -379,19 +380,17 @@ def test_an_unknown_precision_is_refused(model, tokenizer):
 
 def test_lora_targets_are_the_seven_modules_of_each_decoder_layer_and_no_others(model):
     sizes = {
+        "vocab_size": 64,
         "hidden_size": 16,
         "intermediate_size": 16,
         "num_hidden_layers": 3,
         "num_attention_heads": 1,
+        "num_key_value_heads": 1,
+        "head_dim": 16,
     }
-    config = Gemma3Config(
-        text_config={**sizes, "vocab_size": 64, "num_key_value_heads": 1, "head_dim": 16},
-        vision_config={**sizes, "image_size": 28, "patch_size": 14},
-        mm_tokens_per_image=4,
-    )
     with torch.device("meta"):
-        multimodal = Gemma3ForConditionalGeneration(config)
-    for some in (model, multimodal):
+        seeing = Gemma3ForConditionalGeneration(multimodal(sizes))
+    for some in (model, seeing):
         layers = decoder_layers(some)
         expected = {
             id(module)

@@ -10,8 +10,9 @@ import json
 from pathlib import Path
 
 import torch
+from multimodal import multimodal, save_in_two_shards
 from safetensors.torch import save_file
-from transformers import Gemma3Config, Gemma3ForConditionalGeneration
+from transformers import Gemma3ForConditionalGeneration
 
 from stethoscope.corpus import generate_splits
 from stethoscope.data import MATH, full_text
@@ -53,19 +54,8 @@ def make_model(root: Path, problems: Path) -> None:
         "eos_token_id": 1,
         "bos_token_id": 2,
     }
-    vision = {
-        "hidden_size": 16,
-        "intermediate_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 1,
-        "image_size": 28,
-        "patch_size": 14,
-    }
     torch.manual_seed(0)
-    config = Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4)
-    model = Gemma3ForConditionalGeneration(config).to(torch.bfloat16)
-    size = sum(parameter.nbytes for parameter in model.parameters())
-    model.save_pretrained(root, max_shard_size=size * 2 // 3)
+    save_in_two_shards(Gemma3ForConditionalGeneration(multimodal(text)), root)
     tokenizer.save_pretrained(root)
     (root / "README.md").write_text("not read")
 

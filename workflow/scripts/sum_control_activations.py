@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from stethoscope.activations import residuals, store_residuals, sum_by_problem
+from stethoscope.activations import residuals, sample, store_residuals, sum_by_problem
 from stethoscope.controls import ENCODERS, SAMPLED_TEXTS
 from stethoscope.data import full_text, read_problems, subject_indices
 from stethoscope.jobs import job
@@ -24,9 +24,8 @@ with job(snakemake) as progress, TemporaryDirectory(dir=snakemake.resources.tmpd
     problems = read_problems(snakemake.input.problems)
     subjects = subject_indices(problems, snakemake.params.subjects)
     texts = list(map(full_text, problems))
-    sample = texts[:: max(1, len(texts) // SAMPLED_TEXTS)]
     stored = {}
-    for name, some in (("sample", sample), ("all", texts)):
+    for name, some in (("sample", sample(texts, SAMPLED_TEXTS)), ("all", texts)):
         (Path(scratch) / name).mkdir()
         stored[name] = store_residuals(residuals(model, tokenizer, some), Path(scratch) / name)
     del model

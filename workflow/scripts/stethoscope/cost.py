@@ -307,7 +307,7 @@ def _train_saes(study: Mapping, names: Mapping) -> Cost:
     size, training = sizes(study), study["saes"][names["sae"]]["train"]
     tokens = size.tokens * (len(study["subjects"]) * training["problems"] + size.count("probe"))
     weights = 2 * size.hidden * study["saes"][names["sae"]]["features"]
-    residuals = 4.0 * tokens * size.layers * size.hidden
+    residuals = 4.0 * tokens * size.hidden  # of one layer
     return Cost(
         **_run(
             study,

@@ -37,6 +37,7 @@ from stethoscope.taskvectors import TaskVector
 
 _TASK = "minerva_math_local_"
 _STOP = "Problem:"
+_MEAN = {"aggregation": "mean", "higher_is_better": True}
 # The packaged tasks that are named otherwise than their subject.
 _PACKAGED = {
     "number_theory": "num_theory",
@@ -93,7 +94,7 @@ class CountingHFLM(HFLM):
         self._stops: dict[tuple[str, ...], Stop] = {}
 
     def generate_until(self, requests: list, disable_tqdm: bool = True) -> list[str]:
-        check_prompts(requests, self.tok_encode, self.tokenizer.bos_token_id, self.max_length)
+        check_requests(requests, self.tok_encode, self.tokenizer.bos_token_id, self.max_length)
         return super().generate_until(requests, disable_tqdm=True)
 
     def _model_generate(
@@ -102,10 +103,8 @@ class CountingHFLM(HFLM):
         max_length: int,
         stop: Sequence[str],
         attention_mask: torch.Tensor,
-        **sampling: Any,
+        **_sampling: Any,
     ) -> torch.Tensor:
-        if sampling.get("do_sample") or sampling.get("temperature"):
-            raise ValueError(f"decoding is greedy, a task asks for {sampling}")
         if tuple(stop) not in self._stops:
             self._stops[tuple(stop)] = Stop.of(self.model, self.tokenizer, stop)
         ends, width = self._stops[tuple(stop)], context.shape[1]
@@ -126,16 +125,18 @@ class CountingHFLM(HFLM):
         return self.lengths[tuple(self.tok_encode(text))]
 
 
-def check_prompts(
+def check_requests(
     requests: Sequence, encode: Callable[[str], list[int]], bos: int, max_length: int
 ) -> None:
-    """Raise ValueError unless each prompt has BOS once, in front, and leaves room for its answer.
+    """Raise ValueError for a prompt without one BOS in front or room for its answer, or sampling.
 
     A prompt in a chat's form has BOS written out, and a tokenizer may put another before it; a
     prompt that is too long would be cut from the left without a word.
     """
     for text, how in (request.args for request in requests):
         ids, cap = encode(text), how["max_gen_toks"]
+        if how.get("do_sample") or how.get("temperature"):
+            raise ValueError(f"decoding is greedy, a task asks for {how}")
         if ids[0] != bos or ids.count(bos) != 1:
             raise ValueError(
                 f"the tokenizer puts {ids.count(bos)} BOS into a prompt, expected one in front"
@@ -167,10 +168,9 @@ def minerva_task(subject: str, problems: Sequence[Mapping], max_gen_toks: int) -
         correct, parsed = math_verify(doc["solution"], results[0])
         return {"math_verify": correct, "parsed": parsed}
 
-    mean = {"aggregation": "mean", "higher_is_better": True}
     return {
         "task": f"{_TASK}{subject}",
-        "custom_dataset": lambda **_: {"test": datasets.Dataset.from_list(list(problems))},
+        "custom_dataset": _local(problems),
         "test_split": "test",
         "output_type": "generate_until",
         "doc_to_text": lambda doc: prompt(doc["problem"]),
@@ -182,7 +182,7 @@ def minerva_task(subject: str, problems: Sequence[Mapping], max_gen_toks: int) -
             "temperature": 0,
             "max_gen_toks": max_gen_toks,
         },
-        "metric_list": [{"metric": "math_verify", **mean}, {"metric": "parsed", **mean}],
+        "metric_list": [{"metric": "math_verify", **_MEAN}, {"metric": "parsed", **_MEAN}],
         "num_fewshot": 0,
         "metadata": {"version": 1.0},
     }
@@ -207,12 +207,9 @@ def packaged_task(
         return {**packaged(doc, results), "parsed": parsed}
 
     return task | {
-        "custom_dataset": lambda **_: {"test": datasets.Dataset.from_list(list(problems))},
+        "custom_dataset": _local(problems),
         "process_results": score,
-        "metric_list": [
-            *task["metric_list"],
-            {"metric": "parsed", "aggregation": "mean", "higher_is_better": True},
-        ],
+        "metric_list": [*task["metric_list"], {"metric": "parsed", **_MEAN}],
         "generation_kwargs": {**task["generation_kwargs"], "max_gen_toks": max_gen_toks},
         "num_fewshot": num_fewshot,
     }
@@ -316,9 +313,9 @@ def edited(model: PreTrainedModel, edit: TaskVector) -> Iterator[PreTrainedModel
     Raises ValueError when a module of the edit is not an fp32 or bf16 weight of its shape.
     """
     parameters = dict(model.named_parameters())
-    modules = {in_memory(name): delta for name, delta in edit.modules.items()}
-    for name, delta in modules.items():
-        weight, shape = parameters.get(f"{name}.weight"), delta.shape
+    weights = {}
+    for name, shape in edit.shapes().items():
+        weight = parameters.get(f"{in_memory(name)}.weight")
         if weight is None:
             raise ValueError(f"edit: {name} matches no weight of the model")
         if weight.dtype not in (torch.float32, torch.bfloat16) or tuple(weight.shape) != shape:
@@ -326,19 +323,18 @@ def edited(model: PreTrainedModel, edit: TaskVector) -> Iterator[PreTrainedModel
                 f"edit: {name} is {weight.dtype} {tuple(weight.shape)}, "
                 f"expected torch.float32 or torch.bfloat16 {shape}"
             )
-    weights = {name: parameters[f"{name}.weight"] for name in modules}
+        weights[name] = weight
     pristine, widened = {}, []
     try:
         with torch.no_grad():
-            for name, delta in modules.items():
-                weight = weights[name]
+            for name, weight in weights.items():
                 before = weight.detach().float().cpu().numpy()
-                changed = torch.from_numpy(edited_weight(before, delta))
+                changed = torch.from_numpy(edited_weight(before, edit.modules[name]))
                 if weight.dtype == torch.float32:
                     pristine[name] = weight.detach().clone()
                     weight.copy_(changed)
                 else:
-                    module = model.get_submodule(name)
+                    module = model.get_submodule(in_memory(name))
                     module.forward = partial(_in_fp32, changed.to(weight.device), module.bias)
                     widened.append(module)
         yield model
@@ -354,6 +350,11 @@ def _in_fp32(weight: torch.Tensor, bias: torch.Tensor | None, x: torch.Tensor) -
     """A linear module with fp32 weights between inputs and outputs of another type."""
     bias = None if bias is None else bias.float()
     return functional.linear(x.float(), weight, bias).to(x.dtype)
+
+
+def _local(problems: Sequence[Mapping]) -> Callable[..., dict[str, datasets.Dataset]]:
+    """What lm-eval calls in place of a download."""
+    return lambda **_: {"test": datasets.Dataset.from_list(list(problems))}
 
 
 _VERSIONS = ("lm_eval", "math_verify", "torch", "transformers")

@@ -18,7 +18,7 @@ from lm_eval.api.model import LM
 from transformers import PreTrainedTokenizerBase
 
 from stethoscope.data import prompt
-from stethoscope.evaluation import check_prompts
+from stethoscope.evaluation import check_requests
 from stethoscope.provenance import read_json, sha256_file
 from stethoscope.taskvectors import TaskVector
 
@@ -71,7 +71,7 @@ class VllmLM(LM):
         return self.tokenizer.encode(text, add_special_tokens=not written)
 
     def generate_until(self, requests: list, disable_tqdm: bool = True) -> list[str]:
-        check_prompts(requests, self.tok_encode, self.tokenizer.bos_token_id, self.max_length)
+        check_requests(requests, self.tok_encode, self.tokenizer.bos_token_id, self.max_length)
         prompts = [self.tok_encode(request.args[0]) for request in requests]
         outputs = self.engine.generate(
             [{"prompt_token_ids": ids} for ids in prompts],
@@ -126,8 +126,6 @@ class VllmLM(LM):
         raise NotImplementedError("this model generates")
 
     def _how(self, settings: dict) -> Any:
-        if settings.get("do_sample") or settings.get("temperature"):
-            raise ValueError(f"decoding is greedy, a task asks for {settings}")
         return self._sampling(
             temperature=0.0, max_tokens=settings["max_gen_toks"], stop=settings["until"]
         )
