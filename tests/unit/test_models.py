@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import torch
-from multimodal import multimodal
+from hub_files import multimodal
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForCausalLM,

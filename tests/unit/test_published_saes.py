@@ -10,6 +10,7 @@ import os
 import numpy as np
 import pytest
 import torch
+from hub_files import save_gemma_scope
 from sae_lens import SAE
 from sae_lens.loading import pretrained_sae_loaders
 from safetensors import safe_open
@@ -25,19 +26,7 @@ LLAMA = {8: "fnlp/Llama3_1-8B-Base-LXR-8x", 32: "fnlp/Llama3_1-8B-Base-LXR-32x"}
 
 
 def gemma_scope(folder, layer, l0=20, width=WIDTH, features=FEATURES, **changes):
-    """Gemma Scope 2: config.json with its keys in order, params.safetensors in fp32."""
-    folder.mkdir(parents=True)
-    config = {
-        "hf_hook_point_in": f"model.layers.{layer}.output",
-        "hf_hook_point_out": f"model.layers.{layer}.output",
-        "width": features,
-        "model_name": "google/gemma-3-4b-it",
-        "architecture": "jump_relu",
-        "l0": l0,
-        "affine_connection": False,
-        "type": "sae",
-    } | changes
-    (folder / "config.json").write_text(json.dumps(config, indent=2))
+    """Random weights in the layout of Gemma Scope 2."""
     generator = torch.Generator().manual_seed(layer)
     tensors = {
         "b_dec": torch.randn(width, generator=generator),
@@ -46,7 +35,7 @@ def gemma_scope(folder, layer, l0=20, width=WIDTH, features=FEATURES, **changes)
         "w_dec": torch.randn(features, width, generator=generator),
         "w_enc": torch.randn(width, features, generator=generator),
     }
-    save_file(tensors, folder / "params.safetensors")
+    save_gemma_scope(folder, layer, tensors, l0=l0, **changes)
     return folder
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from multimodal import multimodal
+from hub_files import multimodal
 from transformers import Gemma3ForConditionalGeneration
 
 from stethoscope.data import completion, prompt

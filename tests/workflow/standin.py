@@ -7,20 +7,28 @@ tree. Made as the hub has them: same files, same keys, same types.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import torch
-from multimodal import multimodal, save_in_two_shards
-from safetensors.torch import save_file
+from hub_files import multimodal, save_gemma_scope, save_in_two_shards
 from transformers import Gemma3ForConditionalGeneration
 
+from stethoscope.activations import residuals
 from stethoscope.corpus import generate_splits
 from stethoscope.data import MATH, full_text
 from stethoscope.math_data import math_digest, read_math
-from stethoscope.models import train_tokenizer
+from stethoscope.models import load_model, load_tokenizer, train_tokenizer
 
-LAYERS, HIDDEN, FEATURES = 4, 64, 96
+LAYERS, HIDDEN, FEATURES = 4, 64, 96  # of the smallest one
 SAE_FOLDER = "resid_post_all/layer_{layer}_width_16k_l0_small"
+
+# A chat as Gemma writes it.
+CHAT = (
+    "{{ bos_token }}{% for turn in messages %}<start_of_turn>"
+    "{{ 'model' if turn.role == 'assistant' else turn.role }}\n{{ turn.content }}<end_of_turn>\n"
+    "{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
 
 
 def make_math(root: Path, train: int, test: int) -> str:
@@ -37,19 +45,20 @@ def make_math(root: Path, train: int, test: int) -> str:
     return math_digest(read_math(files))
 
 
-def make_model(root: Path, problems: Path) -> None:
+def make_model(root: Path, problems: Path, layers: int, hidden: int, positions: int) -> None:
     """A multimodal Gemma 3 in bf16, in two shards with an index, with a tokenizer of problems."""
     records = [json.loads(path.read_text("utf-8")) for path in sorted(problems.rglob("*.json"))]
     tokenizer = train_tokenizer(map(full_text, records), 220)
+    tokenizer.chat_template = CHAT
     text = {
         "vocab_size": 224,  # more than the tokenizer's, as Gemma's own
-        "hidden_size": HIDDEN,
-        "intermediate_size": 96,
-        "num_hidden_layers": LAYERS,
+        "hidden_size": hidden,
+        "intermediate_size": 3 * hidden // 2,
+        "num_hidden_layers": layers,
         "num_attention_heads": 2,
         "num_key_value_heads": 1,
-        "head_dim": 32,
-        "max_position_embeddings": 256,
+        "head_dim": hidden // 2,
+        "max_position_embeddings": positions,
         "pad_token_id": 0,
         "eos_token_id": 1,
         "bos_token_id": 2,
@@ -60,41 +69,43 @@ def make_model(root: Path, problems: Path) -> None:
     (root / "README.md").write_text("not read")
 
 
-def make_saes(root: Path) -> None:
-    """One SAE a layer: config.json and params.safetensors, and examples that nobody fetches."""
-    for layer in range(LAYERS):
-        folder = root / SAE_FOLDER.format(layer=layer)
-        folder.mkdir(parents=True)
-        config = {
-            "hf_hook_point_in": f"model.layers.{layer}.output",
-            "hf_hook_point_out": f"model.layers.{layer}.output",
-            "width": FEATURES,
-            "model_name": "google/gemma-3-4b-it",
-            "architecture": "jump_relu",
-            "l0": 10,
-            "affine_connection": False,
-            "type": "sae",
-        }
-        (folder / "config.json").write_text(json.dumps(config, indent=2))
-        torch.manual_seed(layer)
-        encoder = torch.randn(HIDDEN, FEATURES)
+def make_saes(root: Path, model: Path, problems: Path, folder: str, features: int) -> None:
+    """One SAE a layer: config.json and params.safetensors, and examples that nobody fetches.
+
+    folder: of one layer's SAE, with {layer} in it. Directions are random; a feature fires on 1 of
+    50 tokens in the first layer, and more rarely in each that follows, down to 1 of 1,000: the
+    rarer, the more it looks specific to the few problems that it fires on.
+    """
+    texts = [full_text(json.loads(path.read_text())) for path in sorted(problems.rglob("*.json"))]
+    streams: dict[int, list[torch.Tensor]] = {}
+    for _, batch in residuals(load_model(model), load_tokenizer(model), texts[::4]):
+        for layer, stream in batch.items():
+            streams.setdefault(layer, []).append(stream)
+    rates = torch.logspace(math.log10(1 / 50), -3, len(streams)).tolist()
+    for layer, rate in enumerate(rates):
+        stream = torch.cat(streams[layer]).float()
+        torch.manual_seed(features + layer)
+        encoder = torch.randn(stream.shape[1], features)
         encoder /= encoder.norm(dim=0)
+        bias = -stream.mean(dim=0) @ encoder
         tensors = {
-            "b_dec": torch.zeros(HIDDEN),
-            "b_enc": torch.zeros(FEATURES),
-            "threshold": torch.full((FEATURES,), 0.5),
+            "b_dec": stream.mean(dim=0),
+            "b_enc": bias,
+            "threshold": (stream @ encoder + bias).quantile(1 - rate, dim=0).clamp(min=0),
             "w_dec": encoder.T.contiguous(),
             "w_enc": encoder,
         }
-        save_file(tensors, folder / "params.safetensors")
-        (folder / "examples.safetensors").write_bytes(b"hundreds of megabytes")
+        place = root / folder.format(layer=layer)
+        save_gemma_scope(place, layer, tensors)
+        (place / "examples.safetensors").write_bytes(b"hundreds of megabytes")
 
 
 def make_sources(root: Path) -> dict[str, dict]:
     """All of them in one folder; the sections model, data and saes.narrow of a study on them."""
-    digest = make_math(root / "MATH", train=30, test=4)
-    make_model(root / "model", root / "MATH")
-    make_saes(root / "saes")
+    problems, model = root / "MATH", root / "model"
+    digest = make_math(problems, train=30, test=4)
+    make_model(model, problems, LAYERS, HIDDEN, positions=256)
+    make_saes(root / "saes", model, problems, SAE_FOLDER, FEATURES)
     splits = {"validation": {"each": 6}, "probe": {"each": 4}}
     return {
         "model": {"load": {"path": "sources/model", "layers": LAYERS, "hidden": HIDDEN}},
