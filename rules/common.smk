@@ -134,6 +134,11 @@ def edit_recipes(wildcards):
     return recipes
 
 
+def draws(wildcards):
+    """Draws of an edit: a priority, since those with many take longest and would be left to the end."""
+    return len(EDITS[wildcards.family])
+
+
 def edit_inputs(wildcards):
     """What an edit is made from: task vectors, selections, and what a projection reads."""
     if wildcards.family == studies.BASE:

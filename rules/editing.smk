@@ -11,6 +11,7 @@ rule build_edits:
         "<logs>/build_edits/seed-{seed}_{family}.log",
     benchmark:
         "<benchmarks>/build_edits/seed-{seed}_{family}.tsv"
+    priority: draws
     conda:
         "../envs/cpu.yaml"
     resources:

@@ -19,6 +19,7 @@ rule evaluate_edits:
         "<logs>/evaluate_edits/seed-{seed}_{family}.log",
     benchmark:
         "<benchmarks>/evaluate_edits/seed-{seed}_{family}.tsv"
+    priority: draws
     conda:
         ENVIRONMENT
     resources:
