@@ -22,7 +22,7 @@ plan: .venv/installed ## print what a study costs before it runs; STUDY=config/f
 	@$(BIN)/snakemake plan --cores 1 --configfile $(STUDY) --quiet all
 
 test: .venv/installed ## run all tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(CORES) --dist loadfile
 
 clean: ## remove results and logs (not .venv)
 	rm -rf results logs .snakemake

@@ -1,12 +1,17 @@
-"""Real runs of the smallest study."""
+"""Real runs of the smallest study.
+
+With pytest-xdist each file of tests runs in one of several processes, which share the finished run.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from checkout import PARTS, ROOT, Checkout, copy_of
+from filelock import FileLock
 
 
 @pytest.fixture(scope="session")
@@ -16,10 +21,16 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Checkout]
 
 
 @pytest.fixture(scope="session")
-def finished(fresh) -> Checkout:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout in which the smallest study has run from nothing; tests leave it as it is."""
-    checkout = fresh("finished")
-    checkout.run_ci()
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder = root / "finished"
+    with FileLock(f"{folder}.lock"):
+        checkout = Checkout(folder) if folder.exists() else copy_of(ROOT, folder, PARTS)
+        if not (folder / "results/ci/report/index.html").exists():
+            checkout.run_ci()
     return checkout
 
 

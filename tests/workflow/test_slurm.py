@@ -5,7 +5,6 @@ Its queue, a job that is cancelled, a GPU that is asked for, and the bytes of a 
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 
@@ -24,8 +23,6 @@ OTHERS = ("statistics", "report", "benchmarks")
 @pytest.fixture(scope="module")
 def ran(fresh, tmp_path_factory):
     """A checkout in which the study has run, and the jobs that Slurm has seen."""
-    if "STUDY_THROUGH_SLURM" not in os.environ:
-        pytest.skip("minutes long; asked for by STUDY_THROUGH_SLURM=1 in the environment")
     if missing():
         pytest.skip(f"no Slurm here ({', '.join(missing())}); tests/workflow/slurm.sh install")
     checkout = fresh("cluster")
