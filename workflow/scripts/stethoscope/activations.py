@@ -181,12 +181,13 @@ def _batches(
     batch, longest = [], 0
     for number, text in enumerate(texts):
         encoded = dict(tokenizer(text))
-        length = max(longest, len(encoded["input_ids"]))
-        if batch and (len(batch) == batch_size or length * (len(batch) + 1) > tokens):
+        length = len(encoded["input_ids"])
+        full = len(batch) == batch_size or max(longest, length) * (len(batch) + 1) > tokens
+        if batch and full:
             yield number - len(batch), batch
-            batch, length = [], len(encoded["input_ids"])
+            batch, longest = [], 0
         batch.append(encoded)
-        longest = length
+        longest = max(longest, length)
     if batch:
         yield len(texts) - len(batch), batch
 

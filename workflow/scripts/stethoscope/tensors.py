@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from pathlib import Path
 
@@ -65,11 +66,15 @@ class TensorFile:
         """Shape of a tensor, from the header."""
         return tuple(self._file.get_slice(key).get_shape())
 
+    @cached_property
+    def _places(self) -> dict[str, Place]:
+        return tensor_places(self._path)
+
     def read(self, key: str, part: slice | tuple[slice, ...] | None = None) -> np.ndarray:
         """A tensor, or a part of it, in its own type; fp32 where it is stored as BF16."""
         tensor = self._file.get_slice(key)
         if tensor.get_dtype() == "BF16":
-            place = tensor_places(self._path)[key]
+            place = self._places[key]
             bits = np.memmap(place.file, _TYPES["BF16"], "r", place.start, place.shape)
             return to_float32(bits if part is None else bits[part], "BF16")
         return self._file.get_tensor(key) if part is None else tensor[part]
