@@ -73,8 +73,8 @@ def make_saes(root: Path, model: Path, problems: Path, folder: str, features: in
     """One SAE a layer: config.json and params.safetensors, and examples that nobody fetches.
 
     folder: of one layer's SAE, with {layer} in it. Directions are random; a feature fires on 1 of
-    50 tokens in the first layer, and more rarely in each that follows, down to 1 of 1,000: the
-    rarer, the more it looks specific to the few problems that it fires on.
+    50 tokens in the first layer, and more rarely in each that follows, down to 1 of 1,000, so that
+    layers differ in how specific their features look.
     """
     texts = [full_text(json.loads(path.read_text())) for path in sorted(problems.rglob("*.json"))]
     streams: dict[int, list[torch.Tensor]] = {}
