@@ -118,7 +118,7 @@ def test_the_table_shows_each_selector_with_layers_correlations_and_rank(tmp_pat
     assert norm[5] == "37.0" and norm[-2:] == ["2", "0.500"]  # 111 of 300
     assert rows["Ours (SP-selected layers)"][-2:] == ["1", "0.333"]
     assert rows["Ours (SP-selected layers)"][11:13] == ["—", "—"]
-    assert rows["Full merge, scaled"][1] == "0,1,2,3,4,5,6,7"
+    assert rows["Full merge, scaled"][1] == "0–7"
     assert rows["Full merge, scaled"][-2:] == ["—", "—"]
     assert rows["Random layers"][1] == "5 draws; mean, lowest–highest"
 

@@ -16,6 +16,7 @@ from stethoscope.cells import (
     EMPTY,
     FIXED1,
     INTEGER,
+    LAYERS,
     PERCENT,
     POINTS,
     PVALUE,
@@ -138,6 +139,12 @@ def value_at(path, pointer):
     return rows[int(row)][column]
 
 
+def layers_of(text: str) -> list[int]:
+    """The layers that a list with runs such as 0–2,5 names."""
+    ends = [part.split("–") for part in text.split(",")]
+    return [layer for run in ends for layer in range(int(run[0]), int(run[-1]) + 1)]
+
+
 def test_every_cell_resolves_to_the_value_in_its_file(tmp_path):
     report = make(tmp_path)
     page_of(report)
@@ -151,7 +158,9 @@ def test_every_cell_resolves_to_the_value_in_its_file(tmp_path):
         assert record["sha256"] == sha256_file(path)
         assert record["rule"] == RULES.get(path.stem, "input data")
         found = value_at(path, record["pointer"])
-        if isinstance(record["value"], str):
+        if record["format"] == "layers":
+            assert layers_of(found) == layers_of(str(record["value"])) == layers_of(record["text"])
+        elif isinstance(record["value"], str):
             assert found == record["value"] == record["text"]
         else:
             assert float(found) == record["value"]
@@ -292,6 +301,8 @@ def test_an_empty_value_prints_as_a_dash_and_is_not_recorded(report):
         (PVALUE, 0.00065, "0.0006"),
         (PVALUE, 0.00002, "<0.0001"),
         (INTEGER, 3.0, "3"),
+        (LAYERS, "0,1,2,3,5,6,8,30,31,32", "0–3,5,6,8,30–32"),
+        (LAYERS, "7", "7"),
     ],
 )
 def test_numbers_are_printed_as_in_the_paper(form, value, text):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from stethoscope import verdicts
-from stethoscope.cells import EMPTY, FIXED2, FIXED3, INTEGER, Cell
+from stethoscope.cells import EMPTY, FIXED2, FIXED3, INTEGER, LAYERS, Cell
 from stethoscope.data import SUBJECTS
 from stethoscope.facts import OTHERS, Edit, Paired, Report
 from stethoscope.layout import DOWN, UNMARKED, UP, Row, Table, Td
@@ -135,7 +135,7 @@ def _row(report: Report, found: Bench, edit: Edit, css: str = "") -> Row:
 
     which: list = []
     for row in rows:
-        which += [" · ", report.cells.number(table, row, "layers")]
+        which += [" · ", report.cells.number(table, row, "layers", LAYERS)]
     cells = [Td(edit.title, "left inset"), Td(tuple(which[1:]), "left")]
     cells.append(Td(overall("shared_with_ours", FIXED2 if len(rows) > 1 else INTEGER)))
     cells += [Td(overall("rho_ours", FIXED2)), Td(overall("rho_depth", FIXED2))]

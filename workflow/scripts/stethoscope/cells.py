@@ -110,7 +110,23 @@ class Format:
         return f"{sign}{abs(number):.{self.decimals}f}"
 
 
+class Layers(Format):
+    """Layers that are written as 0,1,2,5: three and more in a row by their ends, 0–2,5."""
+
+    def __call__(self, value: float | str) -> str:
+        runs: list[list[int]] = []
+        for layer in map(int, str(value).split(",")):
+            if runs and layer == runs[-1][-1] + 1:
+                runs[-1].append(layer)
+            else:
+                runs.append([layer])
+        return ",".join(
+            f"{run[0]}–{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in runs
+        )
+
+
 RAW = Format("as written")
+LAYERS = Layers("layers")
 INTEGER = Format("integer", 0)
 FIXED1 = Format("1 decimal", 1)
 FIXED2 = Format("2 decimals", 2)

@@ -17,6 +17,7 @@ from stethoscope.cells import (
     FIXED2,
     FIXED3,
     INTEGER,
+    LAYERS,
     PERCENT,
     PVALUE,
     Cell,
@@ -145,7 +146,7 @@ def sensitivity_table(report: Report) -> Table:
                     ("jaccard", FIXED2),
                 ):
                     cells.append(Td(report.cells.number(table, row, column, form)))
-                cells.append(Td(report.cells.number(table, row, "layers"), "left"))
+                cells.append(Td(report.cells.number(table, row, "layers", LAYERS), "left"))
                 css = "chosen-row" if about["configured"] == "1" else ""
                 body.append(Row(tuple(cells), css + (" rule" if body and not order else "")))
     return Table(head, tuple(body))

@@ -19,6 +19,7 @@ from stethoscope.cells import (
     FIXED1,
     FIXED2,
     INTEGER,
+    LAYERS,
     PERCENT,
     PERCENT2,
     POINTS,
@@ -325,7 +326,7 @@ def _layers(report: Report, edit: Edit | None) -> tuple[tuple, tuple]:
     for seed in report.seeds if edit else ():
         row, energy = report.energy_row(edit, seed), report.source("energy")
         count = report.cells.number(energy, row, "n_layers", INTEGER)
-        layers = report.cells.number(energy, row, "layers")
+        layers = report.cells.number(energy, row, "layers", LAYERS)
         counts[count.text], which[layers.text] = count, layers
     if not counts:
         return (EMPTY,), (EMPTY,)

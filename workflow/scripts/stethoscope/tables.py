@@ -17,6 +17,7 @@ from stethoscope.cells import (
     FIXED2,
     FIXED3,
     INTEGER,
+    LAYERS,
     PERCENT,
     PERCENT2,
     PVALUE,
@@ -356,7 +357,7 @@ def run_table(report: Report) -> Table:
             else:
                 energy = report.source("energy")
                 cells.append(Td(report.cells.number(energy, row, "n_layers", INTEGER)))
-                cells.append(Td(report.cells.number(energy, row, "layers"), "left"))
+                cells.append(Td(report.cells.number(energy, row, "layers", LAYERS), "left"))
                 cells.append(Td(spaced(report.alpha(edit, seed))))
             body.append(Row(tuple(cells), "minor" if edit.draw else ""))
     return Table(head, tuple(body))
