@@ -21,8 +21,9 @@ full: .venv/installed ## run the whole experiment: results/full/report/index.htm
 plan: .venv/installed ## print what a study costs before it runs; STUDY=config/full.yaml for another
 	@$(BIN)/snakemake plan --cores 1 --configfile $(STUDY) --quiet all
 
+# A process for each core; files in the order of testpaths (pyproject.toml), the long ones first.
 test: .venv/installed ## run all tests
-	@$(BIN)/pytest -n $(CORES) --dist loadfile
+	@$(BIN)/pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 clean: ## remove results and logs (not .venv)
 	rm -rf results logs .snakemake

@@ -87,7 +87,7 @@ def shorten(checkout: Checkout) -> None:
     path.write_text(yaml.safe_dump(study, sort_keys=False))
 
 
-def run_ci(slurm: Slurm, checkout: Checkout, *, kill: str, limit: float = 600) -> str:
+def run_ci(slurm: Slurm, checkout: Checkout, *, kill: str, limit: float = 1800) -> str:
     """Run the smallest study through the profile, cancelling the first job of the rule `kill`.
 
     What is set here belongs to this Slurm: it keeps no accounts, and jobs are seconds long.
