@@ -69,20 +69,23 @@ def make_model(root: Path, problems: Path, layers: int, hidden: int, positions: 
     (root / "README.md").write_text("not read")
 
 
+def firing_rates(layers: int) -> list[float]:
+    """Share of tokens on which a feature of each layer's SAE fires."""
+    return torch.logspace(math.log10(1 / 50), -3, layers).tolist()
+
+
 def make_saes(root: Path, model: Path, problems: Path, folder: str, features: int) -> None:
     """One SAE a layer: config.json and params.safetensors, and examples that nobody fetches.
 
     folder: of one layer's SAE, with {layer} in it. Directions are random; a feature fires on 1 of
-    50 tokens in the first layer, and more rarely in each that follows, down to 1 of 1,000, so that
-    layers differ in how specific their features look.
+    50 tokens in the first layer, and more rarely in each that follows, down to 1 of 1,000.
     """
     texts = [full_text(json.loads(path.read_text())) for path in sorted(problems.rglob("*.json"))]
     streams: dict[int, list[torch.Tensor]] = {}
     for _, batch in residuals(load_model(model), load_tokenizer(model), texts[::4]):
         for layer, stream in batch.items():
             streams.setdefault(layer, []).append(stream)
-    rates = torch.logspace(math.log10(1 / 50), -3, len(streams)).tolist()
-    for layer, rate in enumerate(rates):
+    for layer, rate in enumerate(firing_rates(len(streams))):
         stream = torch.cat(streams[layer]).float()
         torch.manual_seed(features + layer)
         encoder = torch.randn(stream.shape[1], features)
