@@ -45,10 +45,15 @@ def make_math(root: Path, train: int, test: int) -> str:
     return math_digest(read_math(files))
 
 
+def texts_in(problems: Path) -> list[str]:
+    """Each problem of the tree with its solution."""
+    paths = sorted(problems.rglob("*.json"))
+    return [full_text(json.loads(path.read_text("utf-8"))) for path in paths]
+
+
 def make_model(root: Path, problems: Path, layers: int, hidden: int, positions: int) -> None:
     """A multimodal Gemma 3 in bf16, in two shards with an index, with a tokenizer of problems."""
-    records = [json.loads(path.read_text("utf-8")) for path in sorted(problems.rglob("*.json"))]
-    tokenizer = train_tokenizer(map(full_text, records), 220)
+    tokenizer = train_tokenizer(texts_in(problems), 220)
     tokenizer.chat_template = CHAT
     text = {
         "vocab_size": 224,  # more than the tokenizer's, as Gemma's own
@@ -80,9 +85,8 @@ def make_saes(root: Path, model: Path, problems: Path, folder: str, features: in
     folder: of one layer's SAE, with {layer} in it. Directions are random; a feature fires on 1 of
     50 tokens in the first layer, and more rarely in each that follows, down to 1 of 1,000.
     """
-    texts = [full_text(json.loads(path.read_text())) for path in sorted(problems.rglob("*.json"))]
     streams: dict[int, list[torch.Tensor]] = {}
-    for _, batch in residuals(load_model(model), load_tokenizer(model), texts[::4]):
+    for _, batch in residuals(load_model(model), load_tokenizer(model), texts_in(problems)[::4]):
         for layer, stream in batch.items():
             streams.setdefault(layer, []).append(stream)
     for layer, rate in enumerate(firing_rates(len(streams))):

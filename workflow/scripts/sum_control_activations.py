@@ -26,7 +26,6 @@ with job(snakemake) as progress, TemporaryDirectory(dir=snakemake.resources.tmpd
     texts = list(map(full_text, problems))
     stored = {}
     for name, some in (("sample", sample(texts, SAMPLED_TEXTS)), ("all", texts)):
-        (Path(scratch) / name).mkdir()
         stored[name] = store_residuals(residuals(model, tokenizer, some), Path(scratch) / name)
     del model
     generator = np.random.default_rng(snakemake.params.seed)

@@ -31,9 +31,8 @@ with job(snakemake) as progress, TemporaryDirectory(dir=snakemake.resources.tmpd
 
     stored = {}
     for name, problems in (("seen", chosen), ("unseen", probe)):
-        (folder := Path(scratch) / name).mkdir()
         streams = residuals(model, tokenizer, list(map(full_text, problems)))
-        stored[name] = store_residuals(streams, folder)
+        stored[name] = store_residuals(streams, Path(scratch) / name)
     progress(f"residuals of {sum(map(len, stored['seen'].rows))} tokens cached")
     sae = SaeSettings(features=settings["features"], k=settings["k"], **training)
     rows, n_layers = [], len(snakemake.output) - 1

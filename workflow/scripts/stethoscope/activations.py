@@ -110,7 +110,8 @@ class StoredResiduals:
 def store_residuals(
     batches: Iterable[tuple[np.ndarray, Mapping[int, torch.Tensor]]], folder: Path
 ) -> StoredResiduals:
-    """Write what `residuals` yields, bit by bit. ValueError when it yields nothing."""
+    """Write what `residuals` yields, bit by bit; makes the folder. ValueError for no texts."""
+    folder.mkdir(exist_ok=True)
     rows, stream = [], None
     for numbers, streams in batches:
         rows.append(numbers)
