@@ -53,7 +53,7 @@ def test_a_completion_does_not_depend_on_the_others_of_its_batch(tiny, batch, pl
         assert decode(tiny, one) == [plain[row]]
 
 
-def test_a_finished_row_leaves_the_batch(tiny, batch, plain):
+def test_finished_rows_leave_the_batch(tiny, batch, plain):
     rows = []
     hook = tiny.model.register_forward_pre_hook(
         lambda model, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
@@ -62,10 +62,12 @@ def test_a_finished_row_leaves_the_batch(tiny, batch, plain):
         decode(tiny, batch)
     finally:
         hook.remove()
-    # Step s decodes the rows whose completion has more than s tokens, and no other.
-    assert rows == [
-        sum(len(tokens) > step for tokens in plain) for step in range(max(map(len, plain)))
-    ]
+    # Step s decodes the rows whose completion has more than s tokens, and at most a tenth besides.
+    needed = [sum(len(tokens) > step for tokens in plain) for step in range(max(map(len, plain)))]
+    assert len(rows) == len(needed)
+    for decoded, going in zip(rows, needed, strict=True):
+        assert decoded == going or 0.9 * decoded < going < decoded
+    assert rows[-1] < rows[0]
 
 
 @pytest.mark.parametrize("text", ["boxed", "= 1", "5."])
