@@ -41,7 +41,12 @@ rule evaluate_again:
         problems="<results>/data/test.jsonl",
         model="<seed>/model/manifest.json",
         edits="<seed>/edits/{family}.json",
-        alphas="<seed>/alphas/{family}.json",
+        # A sweep answers at every alpha, whichever was chosen.
+        alphas=branch(
+            lambda wildcards: wildcards.again == "sweep",
+            then=[],
+            otherwise="<seed>/alphas/{family}.json",
+        ),
     output:
         "<seed>/evaluations/{again}/{family}.json",
     log:

@@ -14,7 +14,7 @@ with job(snakemake) as progress:
     problems = read_problems(inputs.problems)
     parts = {subject: of_subject(problems, subject) for subject in snakemake.params.subjects}
     places = read_json(inputs.edits)["written"]
-    if snakemake.wildcards.again != "sweep":
+    if inputs.alphas:
         chosen = read_json(inputs.alphas)["edits"]
         places = [f"{edit}/alpha-{choice['chosen']}" for edit, choice in chosen.items()]
     how, folders = snakemake.params.generation, [edits / place for place in places]
