@@ -53,6 +53,7 @@ rule evaluate_again:
         "<logs>/evaluate_again/seed-{seed}_{again}_{family}.log",
     benchmark:
         "<benchmarks>/evaluate_again/seed-{seed}_{again}_{family}.tsv"
+    priority: 2  # a sweep is as long as several edits of one draw
     conda:
         ENVIRONMENT
     resources:

@@ -8,6 +8,8 @@ rule select_layers:
         "<seed>/selections/{selection}.json",
     log:
         "<logs>/select_layers/seed-{seed}_{selection}.log",
+    # Before all others: a second each, and an edit of many draws, the longest job, waits for all of its own.
+    priority: 100
     conda:
         "../envs/cpu.yaml"
     resources:
