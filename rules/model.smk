@@ -12,10 +12,12 @@ rule grow_model:
         "<benchmarks>/grow_model/seed-{seed}.tsv"
     conda:
         ENVIRONMENT
+    threads: 2  # nearly everything waits for it
     resources:
         **asks("grow_model"),
     params:
         settings=lookup("model/grow", within=config),
+        threads=2,  # not `threads`, which --cores 1 would lower: their number changes the bytes
         device=lookup("device", within=config),
         code=code_digest("grow_model"),
     message:

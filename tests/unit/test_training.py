@@ -342,7 +342,7 @@ if not in_processes(2):
     tokenizer = train_tokenizer(texts, 140)
     settings = LoraSettings(rank=4, epochs=3, batch_size=7, precision="fp32")
     snakemake = SimpleNamespace(
-        rule="train", wildcards=["v2"], log=[{log!r}], threads=1, resources=SimpleNamespace(gpu=0)
+        rule="train", wildcards=["v2"], log=[{log!r}], params={{}}, resources=SimpleNamespace(gpu=0)
     )
     with job(snakemake) as progress:
         model = new_model(SMALL, len(tokenizer), seed=0)

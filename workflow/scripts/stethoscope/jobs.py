@@ -35,7 +35,7 @@ def job(snakemake: Any) -> Iterator[Callable[[str], None]]:
             if not rank:
                 print(f"    {name}: {line}", file=sys.stderr, flush=True)
 
-        _use_threads(snakemake.threads)
+        _use_threads(snakemake.params.get("threads", 1))
         try:
             yield progress
         except (ValueError, OSError) as error:
@@ -82,6 +82,6 @@ def _device(snakemake: Any) -> Iterator[None]:
 
 
 def _use_threads(threads: int) -> None:
-    """Numbers may depend on the number of threads, so a job uses exactly what its rule asks for."""
+    """Numbers may depend on the number of threads: the rule sets it, not the cores at hand."""
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)
