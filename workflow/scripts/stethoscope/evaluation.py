@@ -155,7 +155,10 @@ def math_verify(solution: str, answer: str) -> tuple[int, int]:
     Cached, since most edits answer most problems with the very same text.
     """
     parsed = parse(answer)
-    return int(verify(gold=parse(solution), target=parsed)), int(bool(parsed))
+    return int(verify(gold=_gold(solution), target=parsed)), int(bool(parsed))
+
+
+_gold = cache(parse)
 
 
 def minerva_task(subject: str, problems: Sequence[Mapping], max_gen_toks: int) -> dict[str, Any]:
