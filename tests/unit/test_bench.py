@@ -123,6 +123,16 @@ def test_the_table_shows_each_selector_with_layers_correlations_and_rank(tmp_pat
     assert rows["Random layers"][1] == "5 draws; mean, lowest–highest"
 
 
+def test_a_draw_of_an_edits_own_layers_is_no_rival_of_it(tmp_path):
+    report = make(tmp_path)
+    for row in report.source("selectors").rows:
+        if row["selection"] == "random-2":
+            row["layers"] = "3,5,6"
+    rows = {text(row.cells[0]): text(row.cells[-1]) for row in bench_table(report).body}
+    # Of the other four draws, one is at least as good as norm; for ours they are five as before.
+    assert (rows["Highest norm"], rows["Ours (SP-selected layers)"]) == ("0.400", "0.333")
+
+
 def test_draws_of_another_number_of_layers_rank_nothing(tmp_path):
     report = make(tmp_path)
     for row in report.source("selectors").rows:

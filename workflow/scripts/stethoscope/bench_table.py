@@ -146,7 +146,9 @@ def _row(report: Report, found: Bench, edit: Edit, css: str = "") -> Row:
     cells += _difference(None if itself else report.paired(found.ours, edit, report.target))
     ranked = edit == found.ours or edit in found.rivals
     for draws in found.twins:
-        cells += [Td(cell) for cell in (rank(report, edit, draws) if ranked else (EMPTY, EMPTY))]
+        others = [draw for draw in draws if _layers(report, draw) != _layers(report, edit)]
+        place = rank(report, edit, others) if ranked and others else (EMPTY, EMPTY)
+        cells += [Td(cell) for cell in place]
     return Row(tuple(cells), css)
 
 
@@ -193,6 +195,15 @@ def _selected(report: Report, edit: Edit, seed: str) -> dict[str, str]:
 
 def _sizes(report: Report, edit: Edit) -> list[int]:
     """Number of layers of an edit, seed by seed."""
+    return [int(row["n_layers"]) for row in _described(report, edit)]
+
+
+def _layers(report: Report, edit: Edit) -> list[str]:
+    """The layers of an edit, seed by seed."""
+    return [row["layers"] for row in _described(report, edit)]
+
+
+def _described(report: Report, edit: Edit) -> list[Mapping[str, str]]:
+    """The rows of selectors.tsv on an edit, seed by seed."""
     table = report.source("selectors")
-    rows = [table.only(**_selected(report, edit, seed)) for seed in report.seeds]
-    return [int(table.rows[row]["n_layers"]) for row in rows]
+    return [table.rows[table.only(**_selected(report, edit, seed))] for seed in report.seeds]
