@@ -180,6 +180,7 @@ def test_a_given_value_beats_the_default(config):
         ("selections.random.like", "random", ["selections.random.like: 'random'"]),
         ("selections.sp.subject", "maths", ["selections.sp.subject: 'maths' is not allowed"]),
         ("evaluation.choose_alpha_on", ["x"], ["evaluation.choose_alpha_on.0: 'x' is not allowed"]),
+        ("specificity.controls.saes", ["wide"], ["controls.saes: 'wide' is not defined"]),
         ("statistics.references", ["random"], ["statistics.references: 'random'", "random-1"]),
         # sizes and combinations that cannot be
         ("selections.sp.top", 5, ["selections.sp.top: 5 of a model with 4 layers"]),

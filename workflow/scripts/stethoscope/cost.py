@@ -192,7 +192,6 @@ def on_gpu(study: Mapping) -> bool:
 def jobs(study: Mapping) -> dict[str, list[dict[str, str]]]:
     """The jobs of one seed whose cost differs, as wildcards by rule."""
     noise = study["evaluation"].get("noise_floor", {"edits": []})["edits"]
-    controls = study["specificity"]["controls"]["encoders"]
     evaluated = studies.evaluated(study)
     vectors = dict.fromkeys(v for edit in study["edits"].values() for v in edit["vectors"])
     return {
@@ -205,7 +204,7 @@ def jobs(study: Mapping) -> dict[str, list[dict[str, str]]]:
         ],
         "sum_activations": [{"sae": sae} for sae in study["saes"]],
         "sum_control_activations": [
-            {"sae": sae, "control": control} for sae in study["saes"] for control in controls
+            {"sae": sae, "control": control} for sae, control in studies.control_encoders(study)
         ],
         "train_adapter": [{"vector": vector} for vector in vectors],
         "search_alphas": [{"search": name} for name in study["searches"]],

@@ -255,8 +255,14 @@ def recipe(study: Mapping, family: str) -> dict[str, Any]:
 
 def scored_encoders(study: Mapping) -> list[str]:
     """Names of all encoders that specificity is computed of: the SAEs, then their controls."""
-    controls = study["specificity"]["controls"]["encoders"]
-    return [*study["saes"], *(f"{sae}-{name}" for sae in study["saes"] for name in controls)]
+    return [*study["saes"], *(f"{sae}-{control}" for sae, control in control_encoders(study))]
+
+
+def control_encoders(study: Mapping) -> list[tuple[str, str]]:
+    """(SAE, control) of each untrained encoder scored beside an SAE; by default beside all."""
+    controls = study["specificity"]["controls"]
+    saes = controls.get("saes", study["saes"])
+    return [(sae, control) for sae in saes for control in controls["encoders"]]
 
 
 def choice_of_layers(study: Mapping) -> dict[str, Any]:
@@ -451,6 +457,8 @@ def _broken_references(study: Mapping) -> Iterator[str]:
                 yield f"{where}: first {window['first']} is after last {window['last']}"
         if selection.get("top", 1) > layers:
             yield f"{place}.top: {selection['top']} of a model with {layers} layers"
+    for sae in study["specificity"]["controls"].get("saes", []):
+        yield from known("specificity.controls.saes", sae, list(study["saes"]))
     yield from _circles(study["selections"])
     for name, edit in study["edits"].items():
         place = f"edits.{name}"
