@@ -171,6 +171,14 @@ def projection_inputs(settings):
     return inputs
 
 
+def of_equal_edits(folder):
+    """Results on the edits that may be an edit's equals. They save it work and cannot change it: ancient."""
+    return lambda wildcards: [
+        ancient(in_seed(f"{folder}/{family}.json"))
+        for family in studies.answered_before(STUDY, wildcards.family)
+    ]
+
+
 def evaluations(split, families):
     """What some edits answered on a split, of all seeds."""
     return [

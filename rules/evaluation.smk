@@ -11,6 +11,9 @@ rule evaluate_edits:
         test="<results>/data/test.jsonl",
         model="<seed>/model/manifest.json",
         edits="<seed>/edits/{family}.json",
+        known_edits=of_equal_edits("edits"),
+        known_validation=of_equal_edits("evaluations/validation"),
+        known_test=of_equal_edits("evaluations/test"),
     output:
         validation="<seed>/evaluations/validation/{family}.json",
         alphas="<seed>/alphas/{family}.json",

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from stethoscope.planning import jobs_in
 from stethoscope.provenance import code_digest
 
 PARAMS = "params have changed since last execution"
@@ -154,9 +155,8 @@ def test_reading_the_test_problems_again_makes_no_edit_and_no_result_anew(scratc
         "selection: sp, alphas: [1.0], sweep: true}",
     )
     scratch.edit("config/ci.yaml", "edits: [base]", "edits: [base, sp]")
-    output = scratch.run_ci("-n")
-    jobs = dict(line.split() for line in output.splitlines() if len(line.split()) == 2)
-    assert jobs["evaluate_again"] == "2"  # the sweep and the noise of sp
+    jobs = jobs_in(scratch.run_ci("-n"))
+    assert jobs["evaluate_again"] == 2  # the sweep and the noise of sp
     assert not {"build_edits", "evaluate_edits", "compare_edits"} & set(jobs)
 
 
@@ -175,8 +175,13 @@ def test_adding_an_edit_runs_only_that_edit_and_what_sums_up(scratch):
         "  sp_half: {label: Half, role: other, vectors: {v2: 1}, selection: sp, alphas: [0.5]}\n"
         "evaluation:",
     )
-    output = scratch.run_ci("-n")
-    jobs = dict(line.split() for line in output.splitlines() if len(line.split()) == 2)
-    assert jobs["build_edits"] == "1"
-    assert jobs["evaluate_edits"] == "1"
+    jobs = jobs_in(scratch.run_ci("-n"))
+    assert jobs["build_edits"] == jobs["evaluate_edits"] == 1
     assert not {"grow_model", "train_saes", "train_adapter", "sum_activations"} & set(jobs)
+
+
+def test_another_alpha_of_ours_asks_none_of_the_edits_that_took_over_its_answers(scratch):
+    ours = "vectors: {v2: 1.0}, selection: sp, alphas: [1.0]}"
+    scratch.edit("config/ci.yaml", ours, ours.replace("[1.0]", "[0.5, 1.0]"))
+    jobs = jobs_in(scratch.run_ci("-n"))
+    assert jobs["build_edits"] == jobs["evaluate_edits"] == 1

@@ -56,8 +56,8 @@ def test_each_manifest_lists_exactly_the_files_that_are_there(finished):
 def test_an_evaluation_has_a_result_and_the_samples_of_every_subject(finished):
     folders = list((finished.folder / "results/ci/seed-1/evaluations/test").glob("*/alpha-*"))
     assert {folder.parent.name for folder in folders} == {
-        "base", "full", "sp", "random-1", "random-2", "projected", "projected_matched",
-        "complement", "norm", "cma-1", "cma-2", "ties",
+        "base", "full", "sp", *(f"random-{draw}" for draw in range(1, 6)), "projected",
+        "projected_matched", "complement", "norm", "cma-1", "cma-2", "ties",
     }  # fmt: skip
     for folder in folders:
         results = json.loads((folder / "results.json").read_text())
@@ -69,6 +69,26 @@ def test_an_evaluation_has_a_result_and_the_samples_of_every_subject(finished):
             assert len(rows) == 12
             share = sum(row["math_verify"] for row in rows) / len(rows)
             assert scores["math_verify,none"] == pytest.approx(share, abs=1e-12)
+
+
+def test_a_selector_of_known_layers_takes_over_the_answers_of_the_same_edit(finished):
+    root = finished.folder / "results/ci/seed-1"
+    layers = json.loads((root / "selections/norm.json").read_text())["layers"]
+    equal = {
+        path.stem
+        for path in (root / "selections").glob("*.json")
+        if path.stem in ("sp", *(f"random-{draw}" for draw in range(1, 6)))
+        and json.loads(path.read_text())["layers"] == layers
+    }
+    for split in ("validation", "test"):
+        taken = json.loads((root / f"evaluations/{split}/norm.json").read_text())["same_edit"]
+        assert taken == {"norm/alpha-1.0": f"{next(iter(equal))}/alpha-1.0"}
+        ours, theirs = (
+            root / f"evaluations/{split}" / place for place in next(iter(taken.items()))
+        )
+        for path in theirs.glob("samples_*.jsonl"):
+            assert (ours / path.name).read_bytes() == path.read_bytes()
+    assert len(equal) == 1
 
 
 def test_accuracy_is_recounted_from_the_samples(finished):

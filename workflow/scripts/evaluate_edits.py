@@ -3,30 +3,26 @@
 One resident model answers for all draws. The test problems are read once alpha is chosen.
 """
 
+from functools import partial
 from pathlib import Path
 
-from stethoscope.answering import answer, backend, choices
-from stethoscope.data import of_subject, read_problems
-from stethoscope.evaluation import Evaluator
+from stethoscope.answering import already_answered, answer, choices, evaluators
 from stethoscope.jobs import job
 from stethoscope.provenance import read_json, write_json
 
 with job(snakemake) as progress:
-    inputs, outputs = snakemake.input, snakemake.output
+    inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
     base, edits = Path(inputs.model).parent, Path(inputs.edits).parent
     places = read_json(inputs.edits)["written"]
-    how, folders = snakemake.params.generation, [edits / place for place in places]
-    answers, questions = backend(base, folders, how, snakemake.params.device)
+    folders = [edits / place for place in places]
+    evaluator = evaluators(base, folders, params.generation, params.device)
 
-    def evaluator(path: str, subjects: list[str]) -> Evaluator:
-        problems = read_problems(path)
-        parts = {subject: of_subject(problems, subject) for subject in subjects}
-        return Evaluator(answers, parts, questions)
-
-    asked = evaluator(inputs.validation, snakemake.params.choose_alpha_on)
-    chosen = choices(answer(asked, base, edits, places, Path(outputs.validation), progress))
+    asked = partial(evaluator, inputs.validation, params.choose_alpha_on)
+    known, target = already_answered(inputs.known_validation, edits), Path(outputs.validation)
+    chosen = choices(answer(asked, base, edits, places, target, progress, known))
     write_json(outputs.alphas, {"seed": int(snakemake.wildcards.seed), "edits": chosen})
 
-    asked = evaluator(inputs.test, snakemake.params.subjects)
+    asked = partial(evaluator, inputs.test, params.subjects)
+    known, target = already_answered(inputs.known_test, edits), Path(outputs.test)
     places = [f"{edit}/alpha-{choice['chosen']}" for edit, choice in chosen.items()]
-    answer(asked, base, edits, places, Path(outputs.test), progress)
+    answer(asked, base, edits, places, target, progress, known)

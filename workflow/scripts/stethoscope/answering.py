@@ -1,30 +1,54 @@
 """Edits answer problems, one after the other on one resident model.
 
 What each answers goes into a folder of its own: lm-eval's results.json and the samples of each
-subject.
+subject. An edit that another family has made and asked already is not asked again: its answers
+would be the same, byte for byte. PyTorch and lm-eval take seconds to import, so that they are
+imported where a model is loaded, and not where all answers are known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import torch
 
 from stethoscope.comparisons import choose_alpha
+from stethoscope.data import of_subject, read_problems
 from stethoscope.editing import read_edit
-from stethoscope.evaluation import Backend, Evaluator, HuggingFace, Questions
-from stethoscope.models import load_model, load_tokenizer
 from stethoscope.provenance import (
     atomic_folder,
     folder_digests,
     read_json,
+    read_jsonl,
     write_json,
     write_jsonl,
 )
 from stethoscope.taskvectors import check_base
+
+if TYPE_CHECKING:
+    from stethoscope.evaluation import Backend, Evaluator, Questions
+
+
+def evaluators(
+    base: Path, places: Iterable[Path], generation: Mapping[str, Any], device: str
+) -> Callable[[str, Sequence[str]], Evaluator]:
+    """What makes an evaluator of a file's problems of some subjects; all share one model.
+
+    The model is loaded for the first evaluator. The arguments are those of `backend`.
+    """
+    resident = cache(lambda: backend(base, places, generation, device))
+
+    def evaluator(path: str, subjects: Sequence[str]) -> Evaluator:
+        from stethoscope.evaluation import Evaluator
+
+        (answers, questions), problems = resident(), read_problems(path)
+        parts = {subject: of_subject(problems, subject) for subject in subjects}
+        return Evaluator(answers, parts, questions)
+
+    return evaluator
 
 
 def backend(
@@ -35,6 +59,11 @@ def backend(
     base: folder of the model. places: folders of all edits that are to come. generation: settings
     of a study's evaluation.
     """
+    import torch
+
+    from stethoscope.evaluation import HuggingFace, Questions
+    from stethoscope.models import load_model, load_tokenizer
+
     how = dict(generation)
     name, dtype, batch_size = (how.pop(key) for key in ("backend", "dtype", "batch_size"))
     questions, tokenizer = Questions(**how), load_tokenizer(base)
@@ -48,26 +77,35 @@ def backend(
 
 
 def answer(
-    evaluator: Evaluator,
+    evaluator: Callable[[], Evaluator],
     base: Path,
     edits: Path,
     places: Iterable[str],
     target: Path,
     progress: Callable[[str], None],
+    known: Mapping[frozenset, Path] | None = None,
 ) -> dict[str, tuple[int, int]]:
     """Evaluate edits; (right, asked) of each by its place, such as sp/alpha-1.0.
 
-    base: folder of the evaluator's model. edits: folder in which the places are. target: JSON file
-    that lists what was written, in folders beside it.
+    evaluator: makes it; called once, when the first edit has to be asked. base: folder of the
+    evaluator's model. edits: folder in which the places are. target: JSON file that lists what was
+    written, in folders beside it, and whose answers were taken over. known: as `already_answered`
+    finds them.
 
     Raises ValueError for an edit that was made for another base.
     """
-    places, written, counts = list(places), {}, {}
+    ask, known = cache(evaluator), known or {}
+    places, written, taken, counts = list(places), {}, {}, {}
     for number, place in enumerate(places, start=1):
-        edit = read_edit(edits / place)
-        check_base(edit, base, edits / place)
-        with evaluator.backend.edited(edit, edits / place):
-            results, samples = evaluator.run()
+        check_base(edit := read_edit(edits / place), base, edits / place)
+        source = known.get(_added(folder_digests(edits / place)))
+        if source is None:
+            asked = ask()
+            with asked.backend.edited(edit, edits / place):
+                results, samples = asked.run()
+        else:
+            taken[place] = f"{source.parent.name}/{source.name}"
+            results, samples = _read(source)
         results["edit"] = read_json(edits / place / "edit.json")
         with atomic_folder(target.parent / place) as folder:
             write_json(folder / "results.json", results)
@@ -76,10 +114,38 @@ def answer(
         written[place] = folder_digests(target.parent / place)
         right = sum(row["math_verify"] for rows in samples.values() for row in rows)
         counts[place] = right, sum(map(len, samples.values()))
-        asked = counts[place][1]
-        progress(f"{target.parent.name} {number}/{len(places)} {place}: {right} of {asked} right")
-    write_json(target, {"family": target.stem, "split": target.parent.name, "written": written})
+        line = f"{target.parent.name} {number}/{len(places)} {place}: {right} of {counts[place][1]}"
+        progress(f"{line} right{f', as {taken[place]}' if source else ''}")
+    listed = {"family": target.stem, "split": target.parent.name, "written": written}
+    write_json(target, listed | {"same_edit": taken})
     return counts
+
+
+def already_answered(evaluations: Iterable[str], edits: Path) -> dict[frozenset, Path]:
+    """Folders of answers of other families on the same problems, by what their edits add.
+
+    evaluations: JSON files that `answer` wrote. edits: folder with the JSON files of the same
+    names that list the edits.
+    """
+    return {
+        _added(read_json(edits / path.name)["written"][place]): path.parent / place
+        for path in map(Path, evaluations)
+        for place in read_json(path)["written"]
+    }
+
+
+def _added(digests: Mapping[str, str]) -> frozenset:
+    """What an edit adds to its base, whatever it is called: its files without its description."""
+    return frozenset(item for item in digests.items() if item[0] != "edit.json")
+
+
+def _read(folder: Path) -> tuple[dict, dict[str, list[dict]]]:
+    """Results and samples by subject, as `answer` wrote them."""
+    samples = {
+        path.stem.removeprefix("samples_"): read_jsonl(path)
+        for path in sorted(folder.glob("samples_*.jsonl"))
+    }
+    return read_json(folder / "results.json"), samples
 
 
 def choices(counts: dict[str, tuple[int, int]]) -> dict[str, dict]:

@@ -83,5 +83,6 @@ def _device(snakemake: Any) -> Iterator[None]:
 
 def _use_threads(threads: int) -> None:
     """Numbers may depend on the number of threads: the rule sets it, not the cores at hand."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # for a PyTorch that is imported later
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)

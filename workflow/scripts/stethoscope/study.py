@@ -182,6 +182,23 @@ def evaluated(study: Mapping) -> list[str]:
     return [BASE, *(name for name, edit in study["edits"].items() if edit["evaluate"])]
 
 
+def answered_before(study: Mapping, family: str) -> list[str]:
+    """The edits asked before this one that may turn out to be the same edit.
+
+    Of `evaluation.take_over` those that add the same task vectors, raw, in as many layers.
+    """
+
+    def made_of(name: str) -> tuple:
+        edit = study["edits"][name]
+        as_many = study["selections"][edit["selection"]].get("like", edit["selection"])
+        return as_many, edit["vectors"], edit["transform"], choosing_subjects(study, name)
+
+    first = study["evaluation"]["take_over"]
+    if family in (BASE, *first) or study["edits"][family]["transform"] != "raw":
+        return []
+    return [name for name in first if made_of(name) == made_of(family)]
+
+
 def swept(study: Mapping) -> list[str]:
     """The edits that answer the test problems at every alpha, by their configured names."""
     return [name for name, edit in study["edits"].items() if edit["sweep"]]
@@ -495,6 +512,8 @@ def _broken_references(study: Mapping) -> Iterator[str]:
             )
     for subject in study["evaluation"]["choose_alpha_on"]:
         yield from known("evaluation.choose_alpha_on", subject, subjects)
+    for name in study["evaluation"]["take_over"]:
+        yield from known("evaluation.take_over", name, evaluated(study)[1:])
     noise = study["evaluation"].get("noise_floor", {"edits": [], "batch_size": None})
     for name in noise["edits"]:
         yield from known("evaluation.noise_floor.edits", name, evaluated(study))
