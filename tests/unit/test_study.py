@@ -2,6 +2,7 @@
 
 import copy
 import csv
+from math import comb
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,11 @@ def test_the_studies_of_this_repository_are_in_order(name):
 def test_the_full_study_is_the_demo_with_more_selections_and_edits():
     demo, full = (checked(studies.load_yaml(CONFIG / f"{name}.yaml")) for name in ("demo", "full"))
     del full["specificity"]["controls"], demo["specificity"]["controls"]
-    del full["evaluation"]["noise_floor"]
+    assert full["evaluation"].pop("take_over") == ["sp", "random"]
+    del full["evaluation"]["noise_floor"], demo["evaluation"]["take_over"]
+    for study in (demo, full):  # the full one asks fewer problems of more edits
+        for split in ("validation", "test"):
+            del study["data"]["generate"]["splits"][split]
     for edit in full["edits"].values():
         edit["sweep"] = False
     for section in ("seeds", "model", "data", "subjects", "specificity", "evaluation"):
@@ -62,7 +67,8 @@ def test_the_full_study_is_the_demo_with_more_selections_and_edits():
     for section, names in (("saes", ["narrow"]), ("vectors", ["v2"]), ("edits", demo["edits"])):
         for name in names:
             assert full[section][name] == demo[section][name]
-    assert len(studies.edit_names(full, "random")) == 20
+    # SP's set and its random draws are all sets of three of the eight layers.
+    assert len(studies.edit_names(full, "random")) == comb(8, 3) - 1
 
 
 def test_every_selector_is_in_the_schema_and_in_the_library():
@@ -181,6 +187,7 @@ def test_a_given_value_beats_the_default(config):
         ("selections.sp.subject", "maths", ["selections.sp.subject: 'maths' is not allowed"]),
         ("evaluation.choose_alpha_on", ["x"], ["evaluation.choose_alpha_on.0: 'x' is not allowed"]),
         ("specificity.controls.saes", ["wide"], ["controls.saes: 'wide' is not defined"]),
+        ("evaluation.take_over", ["gain"], ["take_over: 'gain' is not defined", "complement"]),
         ("statistics.references", ["random"], ["statistics.references: 'random'", "random-1"]),
         # sizes and combinations that cannot be
         ("selections.sp.top", 5, ["selections.sp.top: 5 of a model with 4 layers"]),
@@ -319,11 +326,24 @@ def test_yaml_is_read_as_yaml_says(tmp_path):
 def test_an_edit_with_a_random_selection_stands_for_one_edit_a_draw(config):
     study = checked(config)
     assert studies.families(study) == ["base", *config["edits"]]
-    assert studies.edit_names(study, "random") == ["random-1", "random-2"]
+    assert studies.edit_names(study, "random") == [f"random-{draw}" for draw in range(1, 6)]
     assert studies.edit_names(study, "sp") == ["sp"]
     assert studies.edit_names(study, "base") == ["base"]
-    assert studies.selection_names(study, "random") == ["random-1", "random-2"]
+    assert studies.selection_names(study, "random") == studies.edit_names(study, "random")
     assert studies.selection_names(study, "all") == ["all"]
+
+
+def test_what_may_be_the_same_edit_is_asked_after_those_it_may_equal(config):
+    config["edits"]["gain"] |= {"evaluate": True}
+    study = checked(config)
+    equals = {family: studies.answered_before(study, family) for family in studies.families(study)}
+    # As many layers as SP has, of the same task vector, as it is; and never of one another.
+    assert {family for family, others in equals.items() if others} == {"norm", "gain"}
+    assert equals["norm"] == equals["gain"] == ["sp", "random"]
+    config["edits"]["gain"] |= {"choose_alpha_on": ["algebra"]}  # other answers are wanted
+    assert studies.answered_before(checked(config), "gain") == []
+    del config["evaluation"]["take_over"]
+    assert studies.answered_before(checked(config), "norm") == []
 
 
 def test_the_draw_of_an_edit_is_the_draw_of_its_selection(config):
