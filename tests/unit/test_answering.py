@@ -56,9 +56,11 @@ def test_an_equal_edit_takes_over_the_answers_that_it_would_give(tiny, edits, ev
         )
         return counts, target, lines[0]
 
+    def known(name):
+        return already_answered([first], edits, read_json(edits / f"{name}.json")["written"])
+
     counts, first, _ = run(evaluator, "first", "test")
-    known = already_answered([first], edits)
-    taken, target, line = run(refuse, "twin", "test", known)
+    taken, target, line = run(refuse, "twin", "test", known("twin"))
     asked, control, _ = run(evaluator, "twin", "control/test")
     assert taken == asked and list(taken.values()) == list(counts.values())
     place = "twin/alpha-1.0"
@@ -67,4 +69,4 @@ def test_an_equal_edit_takes_over_the_answers_that_it_would_give(tiny, edits, ev
     assert read_json(target)["same_edit"] == {place: "first/alpha-1.0"}
     assert read_json(control)["same_edit"] == {} and line.endswith("right, as first/alpha-1.0")
     with pytest.raises(AssertionError, match="asked again"):
-        run(refuse, "other", "test", known)
+        run(refuse, "other", "test", known("other"))

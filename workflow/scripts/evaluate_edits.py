@@ -13,16 +13,17 @@ from stethoscope.provenance import read_json, write_json
 with job(snakemake) as progress:
     inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
     base, edits = Path(inputs.model).parent, Path(inputs.edits).parent
-    places = read_json(inputs.edits)["written"]
-    folders = [edits / place for place in places]
+    written = read_json(inputs.edits)["written"]
+    folders = [edits / place for place in written]
     evaluator = evaluators(base, folders, params.generation, params.device)
 
     asked = partial(evaluator, inputs.validation, params.choose_alpha_on)
-    known, target = already_answered(inputs.known_validation, edits), Path(outputs.validation)
-    chosen = choices(answer(asked, base, edits, places, target, progress, known))
+    known = already_answered(inputs.known_validation, edits, written)
+    target = Path(outputs.validation)
+    chosen = choices(answer(asked, base, edits, written, target, progress, known))
     write_json(outputs.alphas, {"seed": int(snakemake.wildcards.seed), "edits": chosen})
 
     asked = partial(evaluator, inputs.test, params.subjects)
-    known, target = already_answered(inputs.known_test, edits), Path(outputs.test)
+    known = already_answered(inputs.known_test, edits, written)
     places = [f"{edit}/alpha-{choice['chosen']}" for edit, choice in chosen.items()]
-    answer(asked, base, edits, places, target, progress, known)
+    answer(asked, base, edits, places, Path(outputs.test), progress, known)

@@ -83,7 +83,7 @@ def answer(
     places: Iterable[str],
     target: Path,
     progress: Callable[[str], None],
-    known: Mapping[frozenset, Path] | None = None,
+    known: Mapping[str, Path] | None = None,
 ) -> dict[str, tuple[int, int]]:
     """Evaluate edits; (right, asked) of each by its place, such as sp/alpha-1.0.
 
@@ -98,7 +98,7 @@ def answer(
     places, written, taken, counts = list(places), {}, {}, {}
     for number, place in enumerate(places, start=1):
         check_base(edit := read_edit(edits / place), base, edits / place)
-        source = known.get(_added(folder_digests(edits / place)))
+        source = known.get(place)
         if source is None:
             asked = ask()
             with asked.backend.edited(edit, edits / place):
@@ -121,16 +121,24 @@ def answer(
     return counts
 
 
-def already_answered(evaluations: Iterable[str], edits: Path) -> dict[frozenset, Path]:
-    """Folders of answers of other families on the same problems, by what their edits add.
+def already_answered(
+    evaluations: Iterable[str], edits: Path, written: Mapping[str, Mapping[str, str]]
+) -> dict[str, Path]:
+    """Folders with the answers of equal edits of other families, by the place of the edit here.
 
-    evaluations: JSON files that `answer` wrote. edits: folder with the JSON files of the same
-    names that list the edits.
+    evaluations: JSON files that `answer` wrote on the same problems. edits: folder with the JSON
+    files of the same names that list the edits. written: digests by place, as such a file lists
+    the edits that are to be asked.
     """
+    answers = {}
+    for path in map(Path, evaluations):
+        made = read_json(edits / path.name)["written"]
+        answered = read_json(path)["written"]
+        answers |= {_added(made[place]): path.parent / place for place in answered}
     return {
-        _added(read_json(edits / path.name)["written"][place]): path.parent / place
-        for path in map(Path, evaluations)
-        for place in read_json(path)["written"]
+        place: answers[_added(digests)]
+        for place, digests in written.items()
+        if _added(digests) in answers
     }
 
 

@@ -145,8 +145,9 @@ def _row(report: Report, found: Bench, edit: Edit, css: str = "") -> Row:
     itself = edit == found.ours
     cells += _difference(None if itself else report.paired(found.ours, edit, report.target))
     ranked = edit == found.ours or edit in found.rivals
+    own = _layers(report, edit)
     for draws in found.twins:
-        others = [draw for draw in draws if _layers(report, draw) != _layers(report, edit)]
+        others = [draw for draw in draws if _layers(report, draw) != own]
         place = rank(report, edit, others) if ranked and others else (EMPTY, EMPTY)
         cells += [Td(cell) for cell in place]
     return Row(tuple(cells), css)
