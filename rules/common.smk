@@ -80,9 +80,7 @@ wildcard_constraints:
     control="random|coordinates",
     vector="|".join(STUDY["vectors"]),
     subject="|".join(STUDY["subjects"]),
-    selection="|".join(
-        name for family in STUDY["selections"] for name in studies.selection_names(STUDY, family)
-    ),
+    selection="|".join(STUDY["selections"]),
     search="|".join(STUDY["searches"]),
     family="|".join(EDITS),
 
@@ -144,11 +142,9 @@ def edit_inputs(wildcards):
     if wildcards.family == studies.BASE:
         return {}
     recipe = studies.recipe(STUDY, wildcards.family)
-    edits = EDITS[wildcards.family]
-    selections = dict.fromkeys(studies.selection_of(STUDY, edit) for edit in edits)
     inputs = {
         "vectors": [in_seed(f"vectors/{vector}.safetensors") for vector in recipe["vectors"]],
-        "selections": [in_seed(f"selections/{selection}.json") for selection in selections],
+        "selection": in_seed(f"selections/{recipe['selection']}.json"),
     }
     if "search" in recipe:
         inputs["search"] = in_seed(f"searches/{recipe['search']}/best.json")

@@ -8,7 +8,7 @@ rule select_layers:
         "<seed>/selections/{selection}.json",
     log:
         "<logs>/select_layers/seed-{seed}_{selection}.log",
-    # Before all others: a second each, and an edit of many draws, the longest job, waits for all of its own.
+    # Before all others: a second each, and every edit, the longest jobs, waits for its own.
     priority: 100
     conda:
         "../envs/cpu.yaml"
@@ -16,6 +16,7 @@ rule select_layers:
         **asks("select_layers"),
     params:
         settings=selection_settings,
+        draws=lambda wildcards: STUDY["selections"][wildcards.selection].get("draws"),
         n_layers=len(LAYERS),
         subjects=lookup("subjects", within=config),
         code=code_digest("select_layers"),

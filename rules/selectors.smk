@@ -2,10 +2,9 @@
 
 
 def selection_settings(wildcards):
-    """How the concrete selection is made; for a random one, which draw it is."""
-    settings = dict(STUDY["selections"][wildcards.selection.partition("-")[0]])
-    if settings.pop("draws", None):
-        settings["draw"] = studies.draw_of(wildcards.selection)
+    """How a selection is made, each of its draws alike."""
+    settings = dict(STUDY["selections"][wildcards.selection])
+    settings.pop("draws", None)
     if settings["by"] == "permuted_specificity":
         settings["scoring"] = SCORING
     return settings

@@ -158,7 +158,7 @@ rule measure_interference:
         ],
         selections=[
             path
-            for selection in sorted({pair[2] for pair in PAIRS})
+            for selection in sorted({pair[2].partition("-")[0] for pair in PAIRS})
             for path in for_each_seed(f"selections/{selection}.json")
         ],
     output:
@@ -209,8 +209,7 @@ rule summarize_selections:
     input:
         [
             path
-            for family in STUDY["selections"]
-            for selection in studies.selection_names(STUDY, family)
+            for selection in STUDY["selections"]
             for path in for_each_seed(f"selections/{selection}.json")
         ],
     output:

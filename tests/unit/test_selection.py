@@ -14,8 +14,10 @@ from stethoscope.selection import (
     layer_energies,
     select,
     select_and_score,
+    selected,
 )
 from stethoscope.specificity import ProblemSums
+from stethoscope.study import concrete_selections
 from stethoscope.taskvectors import LowRank, TaskVector
 
 TABLE = pd.DataFrame(
@@ -192,6 +194,19 @@ def test_fewer_candidates_match_the_norm_less_well_and_come_from_the_same_drawin
     assert distance == sorted(distance)
     with pytest.raises(ValueError, match="fewer than 5 other sets"):
         by_random(9, like, 5, 5, None, vector, 4)
+
+
+def test_a_selection_is_one_set_or_one_a_draw_by_name():
+    settings = {"by": "specificity", "table": TABLE, "top": 1}
+    ranked = {"selection": "sp"} | selected(5, None, settings)
+    assert concrete_selections(ranked) == {"sp": ranked}
+    assert (ranked["layers"], ranked["scores"]) == ([3], TABLE["sp"].tolist())
+
+    settings = {"by": "random", "like": [0, 2], "seed": 1}
+    drawn = {"selection": "twins"} | selected(6, 3, settings)
+    assert concrete_selections(drawn) == {
+        f"twins-{draw}": {"layers": by_random(6, [0, 2], draw, seed=1)} for draw in (1, 2, 3)
+    }
 
 
 def test_the_number_of_specific_features_ranks_layers():

@@ -73,22 +73,20 @@ def test_an_evaluation_has_a_result_and_the_samples_of_every_subject(finished):
 
 def test_a_selector_of_known_layers_takes_over_the_answers_of_the_same_edit(finished):
     root = finished.folder / "results/ci/seed-1"
-    layers = json.loads((root / "selections/norm.json").read_text())["layers"]
-    equal = {
-        path.stem
-        for path in (root / "selections").glob("*.json")
-        if path.stem in ("sp", *(f"random-{draw}" for draw in range(1, 6)))
-        and json.loads(path.read_text())["layers"] == layers
-    }
+    norm, sp, random = (
+        json.loads((root / f"selections/{name}.json").read_text())
+        for name in ("norm", "sp", "random")
+    )
+    others = {"sp": sp["layers"]}
+    others |= {f"random-{n}": draw["layers"] for n, draw in enumerate(random["draws"], start=1)}
+    (equal,) = (name for name, layers in others.items() if layers == norm["layers"])
     for split in ("validation", "test"):
-        taken = json.loads((root / f"evaluations/{split}/norm.json").read_text())["same_edit"]
-        assert taken == {"norm/alpha-1.0": f"{next(iter(equal))}/alpha-1.0"}
-        ours, theirs = (
-            root / f"evaluations/{split}" / place for place in next(iter(taken.items()))
-        )
+        answered = root / f"evaluations/{split}"
+        taken = json.loads((answered / "norm.json").read_text())["same_edit"]
+        assert taken == {"norm/alpha-1.0": f"{equal}/alpha-1.0"}
+        ours, theirs = answered / "norm/alpha-1.0", answered / f"{equal}/alpha-1.0"
         for path in theirs.glob("samples_*.jsonl"):
             assert (ours / path.name).read_bytes() == path.read_bytes()
-    assert len(equal) == 1
 
 
 def test_accuracy_is_recounted_from_the_samples(finished):

@@ -16,17 +16,15 @@ from stethoscope.provenance import (
     write_json,
     write_table,
 )
-from stethoscope.study import alpha_name
+from stethoscope.study import alpha_name, concrete_selections
 from stethoscope.taskvectors import TaskVector, check_base, check_fits, layer_of, worked_out
 from stethoscope.transforms import Transformed, transformed
 
 with job(snakemake) as progress:
     model, target = Path(snakemake.input.model).parent, Path(snakemake.output[0])
     nothing = TaskVector({}, folder_digest(snakemake.input.model))
-    selected = {
-        Path(path).stem: read_json(path)["layers"] for path in snakemake.input.get("selections", [])
-    }
     vectors = {Path(path).stem: path for path in snakemake.input.get("vectors", [])}
+    selected = concrete_selections(read_json(snakemake.input.selection)) if vectors else {}
     for name, path in vectors.items():
         vectors[name] = TaskVector.load(path)
         check_base(vectors[name], model, path)
@@ -35,7 +33,7 @@ with job(snakemake) as progress:
     for edit, recipe in snakemake.params.edits.items():
         layers, made = [], Transformed(nothing, nothing)
         if vectors:
-            layers = selected[recipe["selection"]]
+            layers = selected[recipe["selection"]]["layers"]
             parts = {name: vectors[name].in_layers(layers) for name in recipe["vectors"]}
             modules = sorted(set().union(*(part.modules for part in parts.values())))
             if missing := set(layers) - {layer_of(name) for name in modules}:

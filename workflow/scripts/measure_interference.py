@@ -7,6 +7,7 @@ import pandas as pd
 from stethoscope.jobs import job, seed_of
 from stethoscope.merging import interference
 from stethoscope.provenance import read_json, write_table
+from stethoscope.study import concrete_selections
 from stethoscope.taskvectors import TaskVector
 
 COLUMNS = [
@@ -19,8 +20,9 @@ with job(snakemake) as progress:
         (seed_of(path), Path(path).stem): TaskVector.load(path) for path in snakemake.input.vectors
     }
     layers = {
-        (seed_of(path), Path(path).stem): read_json(path)["layers"]
+        (seed_of(path), name): found["layers"]
         for path in snakemake.input.selections
+        for name, found in concrete_selections(read_json(path)).items()
     }
     rows = []
     for seed in snakemake.params.seeds:

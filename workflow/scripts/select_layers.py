@@ -1,4 +1,4 @@
-"""Select the layers to edit (paper, section 3), or a control's."""
+"""Select the layers to edit (paper, section 3), or a control's, each draw of it."""
 
 from pathlib import Path
 
@@ -7,8 +7,9 @@ import pandas as pd
 from stethoscope.editing import read_weights
 from stethoscope.jobs import job
 from stethoscope.provenance import read_json, write_json
-from stethoscope.selection import select_and_score
+from stethoscope.selection import selected
 from stethoscope.specificity import ProblemSums
+from stethoscope.study import concrete_selections
 from stethoscope.taskvectors import TaskVector
 
 with job(snakemake) as progress:
@@ -36,7 +37,8 @@ with job(snakemake) as progress:
     if "model" in inputs.keys():
         modules = list(settings["vector"].modules)
         settings["weights"] = read_weights(Path(inputs.model).parent, modules)
-    layers, scores = select_and_score(n_layers=snakemake.params.n_layers, **settings)
-    selection = {"selection": snakemake.wildcards.selection, "layers": layers, **described}
-    write_json(snakemake.output[0], selection | ({"scores": scores} if scores else {}))
-    progress(f"layers {', '.join(map(str, layers))}")
+    selection = selected(snakemake.params.n_layers, snakemake.params.draws, settings)
+    about = {"selection": snakemake.wildcards.selection, **described}
+    write_json(snakemake.output[0], about | selection)
+    for name, found in concrete_selections(about | selection).items():
+        progress(f"{name}: layers {', '.join(map(str, found['layers']))}")

@@ -3,9 +3,15 @@
 from stethoscope.bench import layers_table, selectors_table
 from stethoscope.jobs import job, seed_of
 from stethoscope.provenance import read_json, write_table
+from stethoscope.study import concrete_selections
 
 with job(snakemake) as progress:
-    selections = [{**read_json(path), "seed": seed_of(path)} for path in snakemake.input]
+    selections = []
+    for path in snakemake.input:
+        selection = read_json(path)
+        for name, found in concrete_selections(selection).items():
+            about = {"seed": seed_of(path), "selection": name, "by": selection["by"]}
+            selections.append({**found, **about})
     tables = {
         "layers": layers_table(selections, snakemake.params.n_layers),
         "selectors": selectors_table(selections, snakemake.params.ours),

@@ -309,6 +309,22 @@ def select_and_score(
     return highest(scores, name=name, **picking), scores.tolist()
 
 
+def selected(n_layers: int, draws: int | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the file of a selection says was picked: `layers`, and `scores` where there are any.
+
+    Of one with draws, these for each of them in a list `draws`. settings: those of
+    `select_and_score` but `draw`.
+    """
+
+    def one(**drawn: int) -> dict[str, Any]:
+        layers, scores = select_and_score(n_layers=n_layers, **settings, **drawn)
+        return {"layers": layers} | ({} if scores is None else {"scores": scores})
+
+    if draws is None:
+        return one()
+    return {"draws": [one(draw=draw) for draw in range(1, draws + 1)]}
+
+
 def select(by: str, n_layers: int, **settings: Any) -> list[int]:
     """The layers that a selector picks."""
     return select_and_score(by, n_layers, **settings)[0]

@@ -147,6 +147,18 @@ def selection_names(study: Mapping, family: str) -> list[str]:
     return [f"{family}-{draw}" for draw in range(1, draws + 1)] if draws else [family]
 
 
+def concrete_selections(selection: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The sets that the file of a selection holds, by their `selection_names`.
+
+    selection: its field `selection` and what `selection.selected` returns. Each set has `layers`,
+    and `scores` where there are any.
+    """
+    name = selection["selection"]
+    if "draws" not in selection:
+        return {name: selection}
+    return {f"{name}-{draw}": found for draw, found in enumerate(selection["draws"], start=1)}
+
+
 def scoring(study: Mapping) -> dict:
     """What scores specificity: how it is examined, its controls and the scan are other jobs'."""
     others = ("stability", "controls", "dtype")
