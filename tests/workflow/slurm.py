@@ -81,10 +81,9 @@ def shorten(checkout: Checkout) -> None:
     for section, kept in {"edits": ("full", "sp"), "selections": ("all", "sp")}.items():
         study[section] = {name: study[section][name] for name in kept}
     study["edits"]["full"]["sweep"] = False
-    study["evaluation"]["take_over"] = []
     study["specificity"]["controls"]["encoders"] = []
     study["statistics"]["references"] = ["base", "full", "sp"]
-    del study["searches"], study["evaluation"]["noise_floor"]
+    del study["searches"], study["evaluation"]["noise_floor"], study["evaluation"]["take_over"]
     path.write_text(yaml.safe_dump(study, sort_keys=False))
 
 
