@@ -37,8 +37,8 @@ with job(snakemake) as progress:
     if "model" in inputs.keys():
         modules = list(settings["vector"].modules)
         settings["weights"] = read_weights(Path(inputs.model).parent, modules)
-    selection = selected(snakemake.params.n_layers, snakemake.params.draws, settings)
-    about = {"selection": snakemake.wildcards.selection, **described}
-    write_json(snakemake.output[0], about | selection)
-    for name, found in concrete_selections(about | selection).items():
+    selection = {"selection": snakemake.wildcards.selection, **described}
+    selection |= selected(snakemake.params.n_layers, snakemake.params.draws, settings)
+    write_json(snakemake.output[0], selection)
+    for name, found in concrete_selections(selection).items():
         progress(f"{name}: layers {', '.join(map(str, found['layers']))}")
