@@ -13,7 +13,7 @@ sys.path.append(str(LIBRARY.resolve()))
 
 from stethoscope import cost
 from stethoscope import study as studies
-from stethoscope.provenance import code_digest as digest_of_code
+from stethoscope.code_digest import code_digest as digest_of_code
 
 # Only rules that fetch reach a model hub, and no library draws progress bars of its own.
 for variable, value in {

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,6 @@ from stethoscope.provenance import (
     MANIFEST,
     atomic_folder,
     atomic_path,
-    code_digest,
     folder_digest,
     folder_digests,
     read_json,
@@ -145,43 +143,3 @@ def test_a_broken_json_line_is_one_line_that_names_file_and_line(tmp_path, broke
 def test_text_is_written_as_it_is(tmp_path):
     write_text(tmp_path / "deep" / "x.txt", "é\n")
     assert (tmp_path / "deep" / "x.txt").read_bytes() == "é\n".encode()
-
-
-@pytest.fixture
-def code(tmp_path):
-    """A script that imports a, which imports b inside a function; c is imported by nobody."""
-    library = tmp_path / "library"
-    library.mkdir()
-    (tmp_path / "script.py").write_text("import os\nfrom library.a import f\n")
-    (library / "a.py").write_text("def f():\n    from library import b, missing\n    return b\n")
-    (library / "b.py").write_text("import library.a\nvalue = 1\n")  # a cycle
-    (library / "c.py").write_text("value = 1\n")
-
-    def digest() -> str:
-        return code_digest(tmp_path / "script.py", library)
-
-    return tmp_path, digest
-
-
-@pytest.mark.parametrize("changed", ["script.py", "library/a.py", "library/b.py"])
-def test_the_code_digest_changes_with_the_script_and_all_that_it_imports(code, changed):
-    folder, digest = code
-    before = digest()
-    (folder / changed).write_text((folder / changed).read_text() + "# changed\n")
-    assert digest() != before
-
-
-def test_the_code_digest_ignores_unrelated_modules_and_times(code):
-    folder, digest = code
-    before = digest()
-    (folder / "library/c.py").write_text("value = 2\n")
-    for path in folder.rglob("*.py"):
-        os.utime(path, (0, 0))
-    assert digest() == before
-
-
-def test_the_code_digest_covers_the_modules_that_a_real_script_needs():
-    scripts = Path(__file__).parents[2] / "workflow/scripts"
-    one = code_digest(scripts / "score_specificity.py", scripts / "stethoscope")
-    other = code_digest(scripts / "select_layers.py", scripts / "stethoscope")
-    assert one != other and len(one) == 16

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from stethoscope.planning import jobs_in
-from stethoscope.provenance import code_digest
+from stethoscope.code_digest import code_digest
 
 PARAMS = "params have changed since last execution"
 

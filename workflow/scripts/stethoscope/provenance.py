@@ -1,11 +1,7 @@
-"""Files that are whole, and digests of the files and of the code behind a result.
-
-Standard library only: rules import this module while the workflow is parsed.
-"""
+"""Files that are whole, and their digests. Standard library only."""
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import os
@@ -134,39 +130,6 @@ def write_text(path: str | Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def code_digest(script: str | Path, library: str | Path) -> str:
-    """Digest of a script and of the library modules that it imports, directly or through others.
-
-    script: path of the rule's script. library: folder of the package, whose name is the import
-    name. As a rule's parameter it makes content, not modification times, decide what reruns.
-    """
-    library = Path(library)
-    found: dict[str, Path] = {}
-    waiting = [Path(script)]
-    while waiting:
-        for module in _library_imports(waiting.pop(), library):
-            if module.name not in found:
-                found[module.name] = module
-                waiting.append(module)
-    digest = hashlib.sha256()
-    for path in (Path(script), *(found[name] for name in sorted(found))):
-        digest.update(f"{path.name}:{sha256_file(path)}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def _library_imports(path: Path, library: Path) -> list[Path]:
-    """The library's files that one file imports, wherever in the file the import stands."""
-    names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.append(node.module)
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
-    wanted = {name.split(".")[1] for name in names if name.startswith(f"{library.name}.")}
-    return sorted(file for name in wanted if (file := library / f"{name}.py").exists())
 
 
 def _fsync(path: Path) -> None:
