@@ -18,9 +18,9 @@ import torch
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
 
-from stethoscope.data import prompt, read_problems
-from stethoscope.decoding import Stop, decode_greedily
-from stethoscope.models import load_model, load_tokenizer
+from stethoscope.evaluation.decoding import Stop, decode_greedily
+from stethoscope.models.base import load_model, load_tokenizer
+from stethoscope.problems.records import prompt, read_problems
 
 BATCH, CAP, ROUNDS = 128, 64, 3
 

@@ -170,10 +170,10 @@ def make_model(folder: Path, sizes: Sizes) -> None:
     """Write the model folder: random weights, one block of numbers cut anew for each tensor."""
     import numpy as np
 
-    from stethoscope.data import full_text
-    from stethoscope.models import train_tokenizer
-    from stethoscope.provenance import sha256_bytes
-    from stethoscope.tensors import from_float32, write_tensors
+    from stethoscope.models.base import train_tokenizer
+    from stethoscope.problems.records import full_text
+    from stethoscope.runtime.files import sha256_bytes
+    from stethoscope.runtime.tensor_files import from_float32, write_tensors
 
     normal = np.random.default_rng(0).normal(0, 0.02, (1 << 22) + 3).astype(np.float32)
     block = from_float32(normal, "BF16")
@@ -211,8 +211,8 @@ def make_adapter(folder: Path, sizes: Sizes, base: str) -> None:
     """Write a LoRA on all linear modules of the language model, its norm 1 % of the weights'."""
     import numpy as np
 
-    from stethoscope.editing import save_adapter
-    from stethoscope.taskvectors import LowRank, TaskVector
+    from stethoscope.edits.editing import save_adapter
+    from stethoscope.task_vectors.task_vector import LowRank, TaskVector
 
     generator, modules = np.random.default_rng(1), {}
     size = (0.01 * 0.02 / sizes.rank**0.5) ** 0.5
@@ -251,8 +251,8 @@ def make_sae(folder: Path, sizes: Sizes) -> None:
 
 def problems_of(sizes: Sizes) -> list[dict[str, str]]:
     """A few synthetic problems of each subject."""
-    from stethoscope.corpus import generate_splits
-    from stethoscope.data import MATH
+    from stethoscope.problems.records import MATH
+    from stethoscope.problems.synthetic.corpus import generate_splits
 
     return generate_splits(1, {"probe": dict.fromkeys(MATH, sizes.problems)}, "easy")["probe"]
 
@@ -262,7 +262,7 @@ def problems_of(sizes: Sizes) -> list[dict[str, str]]:
 
 def make(work: Path, sizes: Sizes) -> str:
     """The base, the adapter and the SAE."""
-    from stethoscope.provenance import MANIFEST, atomic_folder, folder_digest
+    from stethoscope.runtime.files import MANIFEST, atomic_folder, folder_digest
 
     with atomic_folder(work / "model") as folder:
         make_model(folder, sizes)
@@ -276,7 +276,7 @@ def make(work: Path, sizes: Sizes) -> str:
 
 def extract(work: Path, sizes: Sizes) -> str:
     """The task vector of the adapter, checked against the base."""
-    from stethoscope.taskvectors import extract_task_vector
+    from stethoscope.task_vectors.task_vector import extract_task_vector
 
     vector = extract_task_vector(work / "adapter", work / "model")
     vector.save(work / "vector.safetensors")
@@ -287,11 +287,11 @@ def scan(work: Path, sizes: Sizes) -> str:
     """SP of one layer: the model up to that layer, and the encoder half of its SAE."""
     import torch
 
-    from stethoscope.activations import residuals, sum_by_problem
-    from stethoscope.data import MATH, full_text, subject_indices
-    from stethoscope.models import load_tokenizer
-    from stethoscope.saes import check_sae, load_encoder
-    from stethoscope.specificity import feature_scores, specificity_table
+    from stethoscope.models.base import load_tokenizer
+    from stethoscope.problems.records import MATH, full_text, subject_indices
+    from stethoscope.saes.activations import residuals, sum_by_problem
+    from stethoscope.saes.formats import check_sae, load_encoder
+    from stethoscope.specificity.scores import feature_scores, specificity_table
 
     torch.set_num_threads(1)
     problems, subjects = problems_of(sizes), list(MATH)
@@ -340,10 +340,10 @@ def truncated_model(folder: Path, layers: int):
 
 def select(work: Path, sizes: Sizes) -> str:
     """The layers whose task vector is largest against their weights: reads all edited weights."""
-    from stethoscope.editing import read_weights
-    from stethoscope.provenance import write_json
-    from stethoscope.selection import select_and_score
-    from stethoscope.taskvectors import TaskVector
+    from stethoscope.edits.editing import read_weights
+    from stethoscope.runtime.files import write_json
+    from stethoscope.selection.selectors import select_and_score
+    from stethoscope.task_vectors.task_vector import TaskVector
 
     vector = TaskVector.load(work / "vector.safetensors")
     weights = read_weights(work / "model", list(vector.modules))
@@ -355,15 +355,15 @@ def select(work: Path, sizes: Sizes) -> str:
 
 def edit(work: Path, sizes: Sizes) -> str:
     """The edit as an adapter, and what of it would land in the weights."""
-    from stethoscope.editing import (
+    from stethoscope.edits.editing import (
         energy_record,
         energy_summary,
         read_weights,
         save_edit,
         scaled,
     )
-    from stethoscope.provenance import atomic_folder, read_json, write_table
-    from stethoscope.taskvectors import TaskVector
+    from stethoscope.runtime.files import atomic_folder, read_json, write_table
+    from stethoscope.task_vectors.task_vector import TaskVector
 
     vector = TaskVector.load(work / "vector.safetensors").in_layers(read_json(work / "layers.json"))
     added = scaled(vector, 0.8)
@@ -383,8 +383,8 @@ def edit(work: Path, sizes: Sizes) -> str:
 
 def export(work: Path, sizes: Sizes) -> str:
     """The checkpoint."""
-    from stethoscope.editing import read_edit
-    from stethoscope.export import export_checkpoint, export_summary
+    from stethoscope.edits.checkpoint import export_checkpoint, export_summary
+    from stethoscope.edits.editing import read_edit
 
     record = export_checkpoint(work / "model", read_edit(work / "edit"), work / "exported")
     landed = export_summary(record)
@@ -396,7 +396,7 @@ def compare(work: Path, sizes: Sizes) -> str:
     import torch
     from safetensors import safe_open
 
-    from stethoscope.provenance import MANIFEST, read_json
+    from stethoscope.runtime.files import MANIFEST, read_json
 
     layers, differ, same = read_json(work / "layers.json"), set(), 0
     for name in read_json(work / "model" / MANIFEST)["files"]:
@@ -430,8 +430,8 @@ def load(work: Path, sizes: Sizes) -> str:
     from safetensors import safe_open
     from transformers import AutoModelForCausalLM
 
-    from stethoscope.models import decoder_layers
-    from stethoscope.provenance import read_json
+    from stethoscope.models.base import decoder_layers
+    from stethoscope.runtime.files import read_json
 
     model, found = AutoModelForCausalLM.from_pretrained(
         work / "exported", dtype=torch.bfloat16, local_files_only=True, output_loading_info=True

@@ -11,9 +11,10 @@ ROOT = Path(os.path.relpath(workflow.current_basedir.join("..").get_path_or_uri(
 LIBRARY = ROOT / "workflow/scripts"
 sys.path.append(str(LIBRARY.resolve()))
 
-from stethoscope import cost
-from stethoscope import study as studies
-from stethoscope.code_digest import code_digest as digest_of_code
+from stethoscope.planning import cost
+from stethoscope.study import load
+from stethoscope.study import queries as studies
+from stethoscope.runtime.code_digest import code_digest as digest_of_code
 
 # Only rules that fetch reach a model hub, and no library draws progress bars of its own.
 for variable, value in {
@@ -34,12 +35,12 @@ logger.addFilter(lambda record: not record.getMessage().startswith(SCAFFOLDING))
 
 def checked(config):
     """The study that the configuration describes; one line and an end where it is wrong."""
-    schema = studies.load_yaml(ROOT / "config/schemas/study.schema.yaml")
+    schema = load.load_yaml(ROOT / "config/schemas/study.schema.yaml")
     source = " + ".join(str(path) for path in workflow.configfiles)
     try:
         for path in workflow.configfiles:
-            studies.load_yaml(path)
-        return studies.check(config, schema, source)
+            load.load_yaml(path)
+        return load.check(config, schema, source)
     except ValueError as error:
         sys.exit(f"error: {error}")
 

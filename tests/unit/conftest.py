@@ -9,8 +9,7 @@ from peft import LoraConfig, get_peft_model
 from safetensors.numpy import load_file, save_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from stethoscope.data import SUBJECTS, completion, prompt
-from stethoscope.models import (
+from stethoscope.models.base import (
     ModelSettings,
     load_model,
     load_tokenizer,
@@ -18,8 +17,9 @@ from stethoscope.models import (
     save_model,
     train_tokenizer,
 )
-from stethoscope.provenance import MANIFEST, atomic_folder, folder_digest
-from stethoscope.training import LORA_TARGETS, GrowSettings, grow
+from stethoscope.models.training import LORA_TARGETS, GrowSettings, grow
+from stethoscope.problems.records import SUBJECTS, completion, prompt
+from stethoscope.runtime.files import MANIFEST, atomic_folder, folder_digest
 
 PROBLEMS = [
     {

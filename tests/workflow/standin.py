@@ -14,11 +14,11 @@ import torch
 from hub_files import multimodal, save_gemma_scope, save_in_two_shards
 from transformers import Gemma3ForConditionalGeneration
 
-from stethoscope.activations import residuals
-from stethoscope.corpus import generate_splits
-from stethoscope.data import MATH, full_text
-from stethoscope.math_data import math_digest, read_math
-from stethoscope.models import load_model, load_tokenizer, train_tokenizer
+from stethoscope.models.base import load_model, load_tokenizer, train_tokenizer
+from stethoscope.problems.math_data import math_digest, read_math
+from stethoscope.problems.records import MATH, full_text
+from stethoscope.problems.synthetic.corpus import generate_splits
+from stethoscope.saes.activations import residuals
 
 LAYERS, HIDDEN, FEATURES = 4, 64, 96  # of the smallest one
 SAE_FOLDER = "resid_post_all/layer_{layer}_width_16k_l0_small"

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from standin import FEATURES, LAYERS, firing_rates, make_sources
 
-from stethoscope.provenance import folder_digests
-from stethoscope.study import load_yaml
+from stethoscope.runtime.files import folder_digests
+from stethoscope.study.load import load_yaml
 
 SEED = "results/standin/seed-1"
 

@@ -15,9 +15,9 @@ import pytest
 import yaml
 from standin import make_math, make_model, make_saes
 
-from stethoscope.data import MATH
-from stethoscope.planning import jobs_in
-from stethoscope.study import load_yaml
+from stethoscope.planning.plan import jobs_in
+from stethoscope.problems.records import MATH
+from stethoscope.study.load import load_yaml
 
 CONFIG = "config/gemma-3-4b-it.yaml"
 STUDY = "results/gemma-3-4b-it"

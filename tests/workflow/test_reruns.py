@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from stethoscope.planning import jobs_in
-from stethoscope.code_digest import code_digest
+from stethoscope.planning.plan import jobs_in
+from stethoscope.runtime.code_digest import code_digest
 
 PARAMS = "params have changed since last execution"
 
@@ -27,64 +27,64 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
 @pytest.mark.parametrize(
     ("module", "users"),
     [
-        ("training", {"grow_model", "train_adapter", "measure_gains", "search_alphas"}),
-        ("likelihood", {"measure_gains", "search_alphas"}),
-        ("correlations", {"correlate_search"}),
+        ("models/training", {"grow_model", "train_adapter", "measure_gains", "search_alphas"}),
+        ("models/loss", {"measure_gains", "search_alphas"}),
+        ("statistics/correlations", {"correlate_search"}),
         (
-            "specificity",
+            "specificity/scores",
             {"train_saes", "measure_saes", "sum_activations", "sum_control_activations"}
             | {"score_specificity", "examine_specificity", "select_layers", "build_edits"},
         ),
-        ("fetching", {"fetch_model", "fetch_sae", "fetch_math"}),
-        ("math_data", {"fetch_math"}),
+        ("runtime/fetch", {"fetch_model", "fetch_sae", "fetch_math"}),
+        ("problems/math_data", {"fetch_math"}),
         (
-            "saes",
+            "saes/formats",
             {"train_saes", "measure_saes", "sum_activations", "sum_control_activations"}
             | {"fetch_sae", "build_edits"},
         ),
         (
-            "spelling",
+            "models/parameter_names",
             {"extract_task_vector", "build_edits", "evaluate_edits", "evaluate_again"}
             | {"select_layers", "measure_gains", "measure_interference", "summarize_energy"}
             | {"search_alphas", "export_checkpoints"},
         ),
-        ("controls", {"sum_control_activations"}),
-        ("cost", {"plan"}),
-        ("planning", {"plan"}),
-        ("stability", {"examine_specificity"}),
-        ("bench", {"summarize_selections"}),
-        ("merging", {"build_edits", "measure_interference"}),
-        ("merging_table", {"render_report"}),
-        ("audit", {"retest_published", "check_published"}),
-        ("checks_of_layers", {"check_published"}),
+        ("saes/control_encoders", {"sum_control_activations"}),
+        ("planning/cost", {"plan"}),
+        ("planning/plan", {"plan"}),
+        ("specificity/robustness", {"examine_specificity"}),
+        ("statistics/selectors", {"summarize_selections"}),
+        ("edits/merging", {"build_edits", "measure_interference"}),
+        ("report/merging_table", {"render_report"}),
+        ("published/retest", {"retest_published", "check_published"}),
+        ("published/checks/layers", {"check_published"}),
         (
-            "comparisons",
+            "statistics/paired",
             {"evaluate_edits", "evaluate_again", "compare_edits", "correct_comparisons"}
             | {"compare_sweeps", "measure_noise"},
         ),
         (
-            "answers",
+            "evaluation/answers",
             {"compare_edits", "correct_comparisons", "compare_sweeps", "measure_noise"}
             | {"compare_protocols"},
         ),
-        ("protocols", {"compare_protocols"}),
-        ("resuming", {"grow_model", "train_adapter", "measure_gains", "search_alphas"}),
-        ("serving", {"evaluate_edits", "evaluate_again"}),
-        ("corrections", {"correct_comparisons"}),
-        ("sweeps", {"compare_sweeps", "measure_noise"}),
-        ("resampling", {"correct_comparisons", "compare_sweeps", "measure_noise"}),
+        ("statistics/protocols", {"compare_protocols"}),
+        ("runtime/resume", {"grow_model", "train_adapter", "measure_gains", "search_alphas"}),
+        ("evaluation/vllm", {"evaluate_edits", "evaluate_again"}),
+        ("statistics/multiplicity", {"correct_comparisons"}),
+        ("statistics/sweeps", {"compare_sweeps", "measure_noise"}),
+        ("statistics/resampling", {"correct_comparisons", "compare_sweeps", "measure_noise"}),
         (
-            "statistics",
+            "statistics/tests",
             {"evaluate_edits", "evaluate_again", "compare_edits", "draw_figures"}
             | {"correct_comparisons", "compare_sweeps", "measure_noise"}
             | {"recompute_published", "retest_published", "check_published"},
         ),
         (
-            "projection",
+            "edits/projection",
             {"build_edits", "evaluate_edits", "evaluate_again", "summarize_energy"}
             | {"select_layers", "measure_gains", "search_alphas", "export_checkpoints"},
         ),
-        ("export", {"export_checkpoints"}),
+        ("edits/checkpoint", {"export_checkpoints"}),
     ],
 )
 def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh, module, users):
@@ -105,19 +105,22 @@ def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh,
 @pytest.mark.parametrize(
     ("module", "users"),
     [
-        ("corpus", {"generate_data"}),
-        ("sae_training", {"train_saes"}),
-        ("selection", {"select_layers"}),
-        ("directions", {"build_edits"}),
-        ("published", {"recompute_published", "retest_published", "check_published"}),
-        ("gains", {"measure_gains"}),
-        ("search", {"search_alphas"}),
-        ("evaluation", {"evaluate_edits", "evaluate_again", "measure_gains", "search_alphas"}),
-        ("figures", {"draw_figures"}),
-        ("drawing", {"draw_figures"}),
-        ("reporting", {"render_report"}),
-        ("layout", {"render_report"}),
-        ("corrections", {"correct_comparisons"}),
+        ("problems/synthetic/corpus", {"generate_data"}),
+        ("saes/train", {"train_saes"}),
+        ("selection/selectors", {"select_layers"}),
+        ("edits/bases", {"build_edits"}),
+        ("published/recompute", {"recompute_published", "retest_published", "check_published"}),
+        ("selection/loss_gains", {"measure_gains"}),
+        ("selection/cma_search", {"search_alphas"}),
+        (
+            "evaluation/evaluation",
+            {"evaluate_edits", "evaluate_again", "measure_gains", "search_alphas"},
+        ),
+        ("report/figures/figures", {"draw_figures"}),
+        ("report/figures/drawing", {"draw_figures"}),
+        ("report/reporting", {"render_report"}),
+        ("report/layout", {"render_report"}),
+        ("statistics/multiplicity", {"correct_comparisons"}),
     ],
 )
 def test_editing_a_library_module_reruns_exactly_the_rules_that_use_it(scratch, module, users):

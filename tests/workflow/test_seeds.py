@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from checkout import PARTS, copy_of
 
-from stethoscope.provenance import folder_digests, read_json, read_jsonl
+from stethoscope.runtime.files import folder_digests, read_json, read_jsonl
 
 
 @pytest.fixture(scope="module")

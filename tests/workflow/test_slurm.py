@@ -12,8 +12,8 @@ import pytest
 from checkout import ROOT
 from slurm import Slurm, missing, run_ci, shorten
 
-from stethoscope.planning import jobs_in
-from stethoscope.provenance import sha256_file
+from stethoscope.planning.plan import jobs_in
+from stethoscope.runtime.files import sha256_file
 
 KILLED = "grow_model"  # the rule whose first job is cancelled
 # What depends on the edits that the study has; the rest is the same with two of them.

@@ -12,7 +12,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from stethoscope.provenance import folder_digests, sha256_file
+from stethoscope.runtime.files import folder_digests, sha256_file
 
 SUBJECTS = 7
 VOLATILE = {"benchmarks"}  # what measures the run itself

@@ -13,9 +13,9 @@ import yaml
 from checkout import ROOT
 from safetensors.numpy import load_file, save_file
 
-from stethoscope.cost import jobs as known_jobs
-from stethoscope.planning import jobs_in
-from stethoscope.study import check, load_yaml
+from stethoscope.planning.cost import jobs as known_jobs
+from stethoscope.planning.plan import jobs_in
+from stethoscope.study.load import check, load_yaml
 
 SCHEMA = load_yaml(ROOT / "config/schemas/study.schema.yaml")
 # lab-cpu.yaml is no study of its own: it stands behind lab.yaml and makes it small.

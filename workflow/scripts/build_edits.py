@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from stethoscope.directions import directions
-from stethoscope.editing import energy_record, read_gains, read_weights, save_edit, scaled
-from stethoscope.jobs import job
-from stethoscope.projection import stream_width
-from stethoscope.provenance import (
+from stethoscope.edits.bases import directions
+from stethoscope.edits.editing import energy_record, read_gains, read_weights, save_edit, scaled
+from stethoscope.edits.projection import stream_width
+from stethoscope.edits.transforms import Transformed, transformed
+from stethoscope.runtime.files import (
     atomic_folder,
     folder_digest,
     folder_digests,
@@ -16,9 +16,15 @@ from stethoscope.provenance import (
     write_json,
     write_table,
 )
-from stethoscope.study import alpha_name, concrete_selections
-from stethoscope.taskvectors import TaskVector, check_base, check_fits, layer_of, worked_out
-from stethoscope.transforms import Transformed, transformed
+from stethoscope.runtime.jobs import job
+from stethoscope.study.queries import alpha_name, concrete_selections
+from stethoscope.task_vectors.task_vector import (
+    TaskVector,
+    check_base,
+    check_fits,
+    layer_of,
+    worked_out,
+)
 
 with job(snakemake) as progress:
     model, target = Path(snakemake.input.model).parent, Path(snakemake.output[0])

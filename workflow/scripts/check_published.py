@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from stethoscope.consistency import published_checks
-from stethoscope.jobs import job
-from stethoscope.provenance import write_table
-from stethoscope.record import TABLES, Record
+from stethoscope.published.consistency import published_checks
+from stethoscope.published.record import TABLES, Record
+from stethoscope.runtime.files import write_table
+from stethoscope.runtime.jobs import job
 
 with job(snakemake) as progress:
     record = Record(

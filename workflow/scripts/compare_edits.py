@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from stethoscope.answers import read_answers
-from stethoscope.comparisons import accuracy, comparisons
-from stethoscope.jobs import job
-from stethoscope.provenance import read_json, write_table
+from stethoscope.evaluation.answers import read_answers
+from stethoscope.runtime.files import read_json, write_table
+from stethoscope.runtime.jobs import job
+from stethoscope.statistics.paired import accuracy, comparisons
 
 with job(snakemake) as progress:
     target = snakemake.params.target

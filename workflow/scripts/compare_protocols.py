@@ -1,9 +1,9 @@
 """How edits do under each protocol, and how much of a gain is answers that are no longer cut."""
 
-from stethoscope.answers import read_answers
-from stethoscope.jobs import job
-from stethoscope.protocols import MAIN, protocols_table
-from stethoscope.provenance import write_table
+from stethoscope.evaluation.answers import read_answers
+from stethoscope.runtime.files import write_table
+from stethoscope.runtime.jobs import job
+from stethoscope.statistics.protocols import MAIN, protocols_table
 
 with job(snakemake) as progress:
     subjects, asked = snakemake.params.subjects, snakemake.params.protocols

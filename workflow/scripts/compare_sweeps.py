@@ -1,9 +1,9 @@
 """Every alpha on the test problems, and what choosing alpha there would seem to gain (Table 4)."""
 
-from stethoscope.answers import read_answers
-from stethoscope.jobs import job
-from stethoscope.provenance import read_json, write_table
-from stethoscope.sweeps import optimism_table, sweep_table
+from stethoscope.evaluation.answers import read_answers
+from stethoscope.runtime.files import read_json, write_table
+from stethoscope.runtime.jobs import job
+from stethoscope.statistics.sweeps import optimism_table, sweep_table
 
 with job(snakemake) as progress:
     inputs, choose_on = snakemake.input, snakemake.params.choose_on

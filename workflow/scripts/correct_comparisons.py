@@ -1,9 +1,9 @@
 """Gains corrected for all edits, and losses that are excluded (paper, section 4 and Table 1)."""
 
-from stethoscope.answers import read_answers
-from stethoscope.corrections import families_table, losses_table
-from stethoscope.jobs import job
-from stethoscope.provenance import write_table
+from stethoscope.evaluation.answers import read_answers
+from stethoscope.runtime.files import write_table
+from stethoscope.runtime.jobs import job
+from stethoscope.statistics.multiplicity import families_table, losses_table
 
 with job(snakemake) as progress:
     settings, target = snakemake.params.settings, snakemake.params.target

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from stethoscope.correlations import correlations_table, search_table
-from stethoscope.jobs import job, seed_of
-from stethoscope.provenance import read_json, read_jsonl, write_table
+from stethoscope.runtime.files import read_json, read_jsonl, write_table
+from stethoscope.runtime.jobs import job, seed_of
+from stethoscope.statistics.correlations import correlations_table, search_table
 
 with job(snakemake) as progress:
     inputs, rows = snakemake.input, []

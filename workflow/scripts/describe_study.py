@@ -1,7 +1,7 @@
 """Write down the study as it was read: defaults filled in, assumptions listed."""
 
-from stethoscope.jobs import job
-from stethoscope.provenance import write_json
+from stethoscope.runtime.files import write_json
+from stethoscope.runtime.jobs import job
 
 with job(snakemake):
     write_json(snakemake.output[0], snakemake.params.study)

@@ -1,9 +1,9 @@
 """Draw Figures 1 to 9 of the paper from this study's numbers, beside what survives of its own."""
 
-from stethoscope.facts import INPUTS, Report, load_sources
-from stethoscope.figures import FIGURES
-from stethoscope.jobs import job
-from stethoscope.provenance import write_text
+from stethoscope.report.facts import INPUTS, Report, load_sources
+from stethoscope.report.figures.figures import FIGURES
+from stethoscope.runtime.files import write_text
+from stethoscope.runtime.jobs import job
 
 with job(snakemake) as progress:
     paths = {name: snakemake.input[name] for name in INPUTS}

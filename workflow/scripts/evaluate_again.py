@@ -3,9 +3,9 @@
 from functools import partial
 from pathlib import Path
 
-from stethoscope.answering import answer, evaluators
-from stethoscope.jobs import job
-from stethoscope.provenance import read_json
+from stethoscope.evaluation.answering import answer, evaluators
+from stethoscope.runtime.files import read_json
+from stethoscope.runtime.jobs import job
 
 with job(snakemake) as progress:
     inputs, params = snakemake.input, snakemake.params

@@ -6,9 +6,9 @@ One resident model answers for all draws. The test problems are read once alpha 
 from functools import partial
 from pathlib import Path
 
-from stethoscope.answering import already_answered, answer, choices, evaluators
-from stethoscope.jobs import job
-from stethoscope.provenance import read_json, write_json
+from stethoscope.evaluation.answering import already_answered, answer, choices, evaluators
+from stethoscope.runtime.files import read_json, write_json
+from stethoscope.runtime.jobs import job
 
 with job(snakemake) as progress:
     inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params

@@ -1,9 +1,9 @@
 """Hold every layer's specificity against nulls, resampled problems and other choices."""
 
-from stethoscope.jobs import job
-from stethoscope.provenance import write_table
-from stethoscope.specificity import ProblemSums
-from stethoscope.stability import Choice, Scoring, examine
+from stethoscope.runtime.files import write_table
+from stethoscope.runtime.jobs import job
+from stethoscope.specificity.robustness import Choice, Scoring, examine
+from stethoscope.specificity.scores import ProblemSums
 
 with job(snakemake) as progress:
     scoring = snakemake.params.scoring

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from stethoscope.editing import read_edit
-from stethoscope.export import export_checkpoint, export_summary
-from stethoscope.jobs import job
-from stethoscope.provenance import read_json, write_json
-from stethoscope.study import alpha_name
+from stethoscope.edits.checkpoint import export_checkpoint, export_summary
+from stethoscope.edits.editing import read_edit
+from stethoscope.runtime.files import read_json, write_json
+from stethoscope.runtime.jobs import job
+from stethoscope.study.queries import alpha_name
 
 with job(snakemake) as progress:
     inputs, target = snakemake.input, Path(snakemake.output[0])

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from stethoscope.jobs import job
-from stethoscope.provenance import atomic_path
-from stethoscope.taskvectors import extract_task_vector
+from stethoscope.runtime.files import atomic_path
+from stethoscope.runtime.jobs import job
+from stethoscope.task_vectors.task_vector import extract_task_vector
 
 with job(snakemake) as progress:
     adapter, model = Path(snakemake.input.adapter).parent, Path(snakemake.input.model).parent

@@ -1,10 +1,10 @@
 """Fetch MATH and split it: its test set as it is, the rest drawn from its training set."""
 
-from stethoscope.data import write_problems
-from stethoscope.fetching import MATH_FILES, Source, fetch
-from stethoscope.jobs import job
-from stethoscope.math_data import math_digest, read_math, split_math
-from stethoscope.provenance import atomic_path
+from stethoscope.problems.math_data import math_digest, read_math, split_math
+from stethoscope.problems.records import write_problems
+from stethoscope.runtime.fetch import MATH_FILES, Source, fetch
+from stethoscope.runtime.files import atomic_path
+from stethoscope.runtime.jobs import job
 
 with job(snakemake) as progress:
     settings = snakemake.params.settings

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from stethoscope.fetching import MODEL_FILES, Source, check_model, fetch, link
-from stethoscope.jobs import job
-from stethoscope.provenance import atomic_folder
+from stethoscope.runtime.fetch import MODEL_FILES, Source, check_model, fetch, link
+from stethoscope.runtime.files import atomic_folder
+from stethoscope.runtime.jobs import job
 
 with job(snakemake) as progress:
     settings = dict(snakemake.params.settings)

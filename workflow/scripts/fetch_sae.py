@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from stethoscope.fetching import Source, fetch, link
-from stethoscope.jobs import job
-from stethoscope.provenance import atomic_folder
-from stethoscope.saes import check_sae, files_of
+from stethoscope.runtime.fetch import Source, fetch, link
+from stethoscope.runtime.files import atomic_folder
+from stethoscope.runtime.jobs import job
+from stethoscope.saes.formats import check_sae, files_of
 
 with job(snakemake) as progress:
     settings, layer = dict(snakemake.params.settings), int(snakemake.wildcards.layer)

@@ -1,9 +1,9 @@
 """Generate the synthetic maths corpus of a study: disjoint splits in MATH's record layout."""
 
-from stethoscope.corpus import generate_splits
-from stethoscope.data import write_problems
-from stethoscope.jobs import job
-from stethoscope.provenance import atomic_path
+from stethoscope.problems.records import write_problems
+from stethoscope.problems.synthetic.corpus import generate_splits
+from stethoscope.runtime.files import atomic_path
+from stethoscope.runtime.jobs import job
 
 with job(snakemake) as progress:
     settings, subjects = snakemake.params.settings, snakemake.params.subjects

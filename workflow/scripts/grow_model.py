@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from stethoscope.data import full_text, read_problems
-from stethoscope.jobs import job
-from stethoscope.models import ModelSettings, new_model, save_model, train_tokenizer
-from stethoscope.provenance import atomic_folder
-from stethoscope.training import GrowSettings, grow
+from stethoscope.models.base import ModelSettings, new_model, save_model, train_tokenizer
+from stethoscope.models.training import GrowSettings, grow
+from stethoscope.problems.records import full_text, read_problems
+from stethoscope.runtime.files import atomic_folder
+from stethoscope.runtime.jobs import job
 
 with job(snakemake) as progress:
     settings, seed = snakemake.params.settings, int(snakemake.wildcards.seed)

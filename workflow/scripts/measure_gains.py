@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from stethoscope.data import of_subject, read_problems
-from stethoscope.gains import layer_gains
-from stethoscope.jobs import job
-from stethoscope.likelihood import solution_batches
-from stethoscope.models import load_model, load_tokenizer
-from stethoscope.provenance import write_table
-from stethoscope.taskvectors import TaskVector, check_base
+from stethoscope.models.base import load_model, load_tokenizer
+from stethoscope.models.loss import solution_batches
+from stethoscope.problems.records import of_subject, read_problems
+from stethoscope.runtime.files import write_table
+from stethoscope.runtime.jobs import job
+from stethoscope.selection.loss_gains import layer_gains
+from stethoscope.task_vectors.task_vector import TaskVector, check_base
 
 with job(snakemake) as progress:
     base = Path(snakemake.input.model).parent

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from stethoscope.jobs import job, seed_of
-from stethoscope.merging import interference
-from stethoscope.provenance import read_json, write_table
-from stethoscope.study import concrete_selections
-from stethoscope.taskvectors import TaskVector
+from stethoscope.edits.merging import interference
+from stethoscope.runtime.files import read_json, write_table
+from stethoscope.runtime.jobs import job, seed_of
+from stethoscope.study.queries import concrete_selections
+from stethoscope.task_vectors.task_vector import TaskVector
 
 COLUMNS = [
     "seed", "first", "second", "selection", "layer", "density", "cosine", "overlap",

@@ -1,9 +1,9 @@
 """How many answers change when only the batch size does (paper, section 6.2)."""
 
-from stethoscope.answers import read_answers
-from stethoscope.jobs import job
-from stethoscope.provenance import write_table
-from stethoscope.sweeps import noise_table
+from stethoscope.evaluation.answers import read_answers
+from stethoscope.runtime.files import write_table
+from stethoscope.runtime.jobs import job
+from stethoscope.statistics.sweeps import noise_table
 
 with job(snakemake) as progress:
     subjects = snakemake.params.subjects

@@ -6,17 +6,17 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 import torch
 
-from stethoscope.activations import (
+from stethoscope.models.base import load_model, load_tokenizer
+from stethoscope.problems.records import full_text, read_problems
+from stethoscope.runtime.files import write_table
+from stethoscope.runtime.jobs import job
+from stethoscope.saes.activations import (
     quality_line,
     residuals,
     sae_quality,
     sample,
     store_residuals,
 )
-from stethoscope.data import full_text, read_problems
-from stethoscope.jobs import job
-from stethoscope.models import load_model, load_tokenizer
-from stethoscope.provenance import write_table
 
 SAMPLED_TEXTS = 32  # some thousand tokens: the features of all of them are held at once
 

@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from stethoscope.jobs import job
-from stethoscope.planning import jobs_in, measured_hours, plan, to_text
+from stethoscope.planning.plan import jobs_in, measured_hours, plan, to_text
+from stethoscope.runtime.jobs import job
 
 with job(snakemake) as progress:
     study, stated = snakemake.params.study, dict(snakemake.params.study)

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from stethoscope.jobs import job
-from stethoscope.provenance import write_table
-from stethoscope.published import published_table1
+from stethoscope.published.recompute import published_table1
+from stethoscope.runtime.files import write_table
+from stethoscope.runtime.jobs import job
 
 with job(snakemake) as progress:
     table = published_table1(

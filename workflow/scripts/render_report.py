@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from stethoscope.facts import INPUTS, Report, load_sources
-from stethoscope.jobs import job
-from stethoscope.provenance import write_json, write_text
-from stethoscope.reporting import FIGURE_NAMES, render, table_files
+from stethoscope.report.facts import INPUTS, Report, load_sources
+from stethoscope.report.reporting import FIGURE_NAMES, render, table_files
+from stethoscope.runtime.files import write_json, write_text
+from stethoscope.runtime.jobs import job
 
 with job(snakemake) as progress:
     paths = {name: snakemake.input[name] for name in INPUTS}

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from stethoscope import audit
-from stethoscope.jobs import job
-from stethoscope.provenance import write_table
-from stethoscope.published import BASE_METHOD, OUR_METHOD
+from stethoscope.published import retest as audit
+from stethoscope.published.recompute import BASE_METHOD, OUR_METHOD
+from stethoscope.runtime.files import write_table
+from stethoscope.runtime.jobs import job
 
 with job(snakemake) as progress:
     table1, table4, sizes = (

@@ -1,8 +1,8 @@
 """Score every feature and every layer for one subject (paper, eqs. 1 and 2)."""
 
-from stethoscope.jobs import job
-from stethoscope.provenance import write_table
-from stethoscope.specificity import (
+from stethoscope.runtime.files import write_table
+from stethoscope.runtime.jobs import job
+from stethoscope.specificity.scores import (
     ProblemSums,
     feature_scores,
     most_specific_features,

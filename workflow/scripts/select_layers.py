@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from stethoscope.editing import read_weights
-from stethoscope.jobs import job
-from stethoscope.provenance import read_json, write_json
-from stethoscope.selection import selected
-from stethoscope.specificity import ProblemSums
-from stethoscope.study import concrete_selections
-from stethoscope.taskvectors import TaskVector
+from stethoscope.edits.editing import read_weights
+from stethoscope.runtime.files import read_json, write_json
+from stethoscope.runtime.jobs import job
+from stethoscope.selection.selectors import selected
+from stethoscope.specificity.scores import ProblemSums
+from stethoscope.study.queries import concrete_selections
+from stethoscope.task_vectors.task_vector import TaskVector
 
 with job(snakemake) as progress:
     described, inputs = snakemake.params.settings, snakemake.input

@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from stethoscope.activations import residuals, store_residuals, sum_by_problem
-from stethoscope.data import full_text, read_problems, subject_indices
-from stethoscope.jobs import job
-from stethoscope.models import load_model, load_tokenizer
-from stethoscope.provenance import atomic_path
-from stethoscope.saes import load_encoder
+from stethoscope.models.base import load_model, load_tokenizer
+from stethoscope.problems.records import full_text, read_problems, subject_indices
+from stethoscope.runtime.files import atomic_path
+from stethoscope.runtime.jobs import job
+from stethoscope.saes.activations import residuals, store_residuals, sum_by_problem
+from stethoscope.saes.formats import load_encoder
 
 with job(snakemake) as progress, TemporaryDirectory(dir=snakemake.resources.tmpdir) as scratch:
     base, device = Path(snakemake.input.model).parent, snakemake.params.device

@@ -6,14 +6,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from stethoscope.activations import residuals, sample, store_residuals, sum_by_problem
-from stethoscope.controls import ENCODERS, SAMPLED_TEXTS
-from stethoscope.data import full_text, read_problems, subject_indices
-from stethoscope.jobs import job
-from stethoscope.models import load_model, load_tokenizer
-from stethoscope.provenance import atomic_path
-from stethoscope.saes import load_encoder
-from stethoscope.specificity import ProblemSums
+from stethoscope.models.base import load_model, load_tokenizer
+from stethoscope.problems.records import full_text, read_problems, subject_indices
+from stethoscope.runtime.files import atomic_path
+from stethoscope.runtime.jobs import job
+from stethoscope.saes.activations import residuals, sample, store_residuals, sum_by_problem
+from stethoscope.saes.control_encoders import ENCODERS, SAMPLED_TEXTS
+from stethoscope.saes.formats import load_encoder
+from stethoscope.specificity.scores import ProblemSums
 
 with job(snakemake) as progress, TemporaryDirectory(dir=snakemake.resources.tmpdir) as scratch:
     base, device = Path(snakemake.input.model).parent, snakemake.params.device

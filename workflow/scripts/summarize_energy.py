@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from stethoscope.editing import energy_summary
-from stethoscope.jobs import job, seed_of
-from stethoscope.provenance import read_json, write_table
+from stethoscope.edits.editing import energy_summary
+from stethoscope.runtime.files import read_json, write_table
+from stethoscope.runtime.jobs import job, seed_of
 
 with job(snakemake) as progress:
     folders = []

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from stethoscope.jobs import job, seed_of
-from stethoscope.provenance import read_json, write_table
+from stethoscope.runtime.files import read_json, write_table
+from stethoscope.runtime.jobs import job, seed_of
 
 with job(snakemake) as progress:
     target = snakemake.params.target

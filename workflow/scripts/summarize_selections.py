@@ -1,9 +1,9 @@
 """Every selection of layers beside ours: layers, scores, and what the scores go with."""
 
-from stethoscope.bench import layers_table, selectors_table
-from stethoscope.jobs import job, seed_of
-from stethoscope.provenance import read_json, write_table
-from stethoscope.study import concrete_selections
+from stethoscope.runtime.files import read_json, write_table
+from stethoscope.runtime.jobs import job, seed_of
+from stethoscope.statistics.selectors import layers_table, selectors_table
+from stethoscope.study.queries import concrete_selections
 
 with job(snakemake) as progress:
     selections = []

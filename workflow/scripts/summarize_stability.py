@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from stethoscope.jobs import job, seed_of
-from stethoscope.provenance import write_table
+from stethoscope.runtime.files import write_table
+from stethoscope.runtime.jobs import job, seed_of
 
 with job(snakemake) as progress:
     paths = [Path(path) for path in snakemake.input]

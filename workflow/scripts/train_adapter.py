@@ -12,12 +12,12 @@ import torch
 from accelerate import Accelerator
 from safetensors.numpy import load_file, save_file
 
-from stethoscope.data import of_subject, read_problems
-from stethoscope.jobs import in_processes, job
-from stethoscope.models import load_model, load_tokenizer
-from stethoscope.provenance import atomic_folder, folder_digest, sha256_bytes
-from stethoscope.resuming import Checkpoint
-from stethoscope.training import LoraSettings, fine_tune_lora
+from stethoscope.models.base import load_model, load_tokenizer
+from stethoscope.models.training import LoraSettings, fine_tune_lora
+from stethoscope.problems.records import of_subject, read_problems
+from stethoscope.runtime.files import atomic_folder, folder_digest, sha256_bytes
+from stethoscope.runtime.jobs import in_processes, job
+from stethoscope.runtime.resume import Checkpoint
 
 settings, seed = snakemake.params.settings, int(snakemake.wildcards.seed)
 about = dict(settings["lora"])

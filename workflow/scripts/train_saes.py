@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from stethoscope.activations import quality_line, residuals, sae_quality, store_residuals
-from stethoscope.data import full_text, of_subject, read_problems
-from stethoscope.jobs import job
-from stethoscope.models import load_model, load_tokenizer
-from stethoscope.provenance import atomic_folder, write_table
-from stethoscope.sae_training import SaeSettings, train_sae
+from stethoscope.models.base import load_model, load_tokenizer
+from stethoscope.problems.records import full_text, of_subject, read_problems
+from stethoscope.runtime.files import atomic_folder, write_table
+from stethoscope.runtime.jobs import job
+from stethoscope.saes.activations import quality_line, residuals, sae_quality, store_residuals
+from stethoscope.saes.train import SaeSettings, train_sae
 
 with job(snakemake) as progress, TemporaryDirectory(dir=snakemake.resources.tmpdir) as scratch:
     settings, seed = dict(snakemake.params.settings), int(snakemake.wildcards.seed)

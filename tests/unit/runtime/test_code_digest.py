@@ -1,0 +1,75 @@
+"""The digest of a script follows its imports through packages, and nothing else."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stethoscope.runtime.code_digest import code_digest, imported_modules
+
+SCRIPTS = Path(__file__).parents[3] / "workflow/scripts"
+FILES = {
+    "script.py": "import os\nfrom library.edits.build import f\n",
+    "library/__init__.py": "",
+    "library/edits/__init__.py": "from library.edits.names import NAME\n",
+    "library/edits/build.py": "def f():\n    from ..task_vectors import norms, missing\n",
+    "library/edits/names.py": "NAME = 1\n",
+    "library/edits/norms.py": "value = 'the other module of this basename'\n",
+    "library/task_vectors/__init__.py": "",
+    "library/task_vectors/norms.py": "import library.edits.build\nfrom . import deltas\n",
+    "library/task_vectors/deltas.py": "from .shapes import SHAPE\n",
+    "library/task_vectors/shapes.py": "SHAPE = 1\n",
+    "library/report/__init__.py": "",
+    "library/report/render.py": "value = 1\n",
+}
+UNUSED = {"library/edits/norms.py", "library/report/__init__.py", "library/report/render.py"}
+
+
+@pytest.fixture
+def code(tmp_path):
+    """A script and a library of packages, with what the digest of the script is now."""
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    def digest() -> str:
+        return code_digest(tmp_path / "script.py", tmp_path / "library")
+
+    return tmp_path, digest
+
+
+@pytest.mark.parametrize("changed", FILES)
+def test_the_digest_changes_with_exactly_the_files_that_an_import_runs(code, changed):
+    folder, digest = code
+    before = digest()
+    (folder / changed).write_text((folder / changed).read_text() + "# changed\n")
+    assert (digest() != before) == (changed not in UNUSED)
+
+
+def test_the_digest_changes_when_two_modules_of_one_basename_swap_contents(code):
+    folder, digest = code
+    (folder / "library/edits/build.py").write_text("from library.edits import norms, names\n")
+    (folder / "library/edits/names.py").write_text("from library.task_vectors import norms\n")
+    before = digest()
+    one, other = folder / "library/edits/norms.py", folder / "library/task_vectors/norms.py"
+    texts = one.read_text(), other.read_text()
+    one.write_text(texts[1])
+    other.write_text(texts[0])
+    assert digest() != before
+
+
+def test_the_digest_does_not_depend_on_times_or_on_the_folder(code, tmp_path_factory):
+    folder, digest = code
+    before = digest()
+    for path in folder.rglob("*.py"):
+        os.utime(path, (0, 0))
+    assert digest() == before
+    moved = folder.rename(tmp_path_factory.mktemp("elsewhere") / "moved")
+    assert code_digest(moved / "script.py", moved / "library") == before
+
+
+@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.py")), ids=lambda path: path.stem)
+def test_every_script_brings_its_modules_and_the_packages_above_them(script):
+    modules = imported_modules(script, SCRIPTS / "stethoscope")
+    packages = {path.parent for path in modules}
+    assert modules and {package / "__init__.py" for package in packages} <= set(modules)

@@ -1,0 +1,92 @@
+"""Correlations against scipy, and the table that a search's configurations end in."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from stethoscope.statistics.correlations import (
+    correlation_p,
+    correlations_table,
+    fisher_interval,
+    pearson,
+    search_table,
+    spearman,
+)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("n", [4, 8, 40])
+def test_correlations_are_those_of_scipy(seed, n):
+    generator = np.random.default_rng(seed)
+    first = generator.normal(size=n)
+    second = np.round(first * generator.uniform(-1, 1) + generator.normal(size=n), seed % 2)
+    expected = stats.pearsonr(first, second)
+    r = pearson(first, second)
+    assert r == pytest.approx(expected.statistic, abs=1e-12)
+    assert correlation_p(r, n) == pytest.approx(expected.pvalue, rel=1e-9)
+    interval = expected.confidence_interval(0.95)
+    assert fisher_interval(r, n) == pytest.approx((interval.low, interval.high), abs=1e-12)
+    expected = stats.spearmanr(first, second)
+    rho = spearman(first, second)
+    assert rho == pytest.approx(expected.statistic, abs=1e-12)
+    assert correlation_p(rho, n) == pytest.approx(expected.pvalue, rel=1e-9)
+
+
+def test_too_few_or_constant_values_have_no_correlation():
+    assert np.isnan(pearson([1, 1, 1], [1, 2, 3])) and np.isnan(spearman([1, 2], [5, 5]))
+    assert np.isnan(pearson([1], [2]))
+    assert pearson([1, 2], [5, 3]) == -1 and np.isnan(correlation_p(-1.0, 2))
+    assert correlation_p(1.0, 3) == 0
+    assert np.isnan(fisher_interval(0.5, 3)).all() and fisher_interval(-1.0, 9) == (-1, -1)
+    assert np.isnan(fisher_interval(float("nan"), 9)).all()
+
+
+def test_the_interval_holds_the_true_correlation_at_its_level():
+    generator, rho, held = np.random.default_rng(1), 0.6, 0
+    for _ in range(2000):
+        first = generator.normal(size=10)
+        second = rho * first + (1 - rho**2) ** 0.5 * generator.normal(size=10)
+        low, high = fisher_interval(pearson(first, second), 10)
+        held += low < rho < high
+    assert held / 2000 == pytest.approx(0.95, abs=0.015)
+
+
+def rows(seed: int, perplexities, validation, test) -> list[dict]:
+    return [
+        {
+            "seed": seed,
+            "search": "nt",
+            "edit": f"cma-{number}",
+            "perplexity": perplexity,
+            "n_validation": 10,
+            "accuracy_validation": seen,
+            "n_test": 20,
+            "accuracy_test": unseen,
+        }
+        for number, (perplexity, seen, unseen) in enumerate(
+            zip(perplexities, validation, test, strict=True), start=1
+        )
+    ]
+
+
+def test_each_seed_search_and_split_has_its_own_correlation():
+    first = rows(1, [1.1, 1.2, 1.3, 1.5], [0.9, 0.7, 0.8, 0.1], [0.5, 0.6, 0.4, 0.5])
+    second = rows(2, [2.1, 2.2, 2.3, 2.5], [0.1, 0.2, 0.3, 0.3], [0.3, 0.3, 0.3, 0.3])
+    found = correlations_table(search_table(first + second))
+    assert found["seed"].tolist() == [1, 1, 2, 2]
+    assert found["split"].tolist() == ["validation", "test"] * 2
+    assert found["n"].tolist() == [4] * 4
+    expected = stats.pearsonr([1.1, 1.2, 1.3, 1.5], [0.9, 0.7, 0.8, 0.1])
+    assert found["r"][0] == pytest.approx(expected.statistic, abs=1e-12)
+    assert found["p"][0] == pytest.approx(expected.pvalue, rel=1e-9)
+    assert found["lowest_is_most_accurate"].tolist() == [1, 0, 0, 1]
+    assert np.isnan(found["r"][3]) and np.isnan(found["p_rho"][3])
+
+
+def test_a_study_without_searches_has_empty_tables_with_their_columns():
+    table = search_table([])
+    assert table.empty and list(table)[:4] == ["seed", "search", "edit", "perplexity"]
+    found = correlations_table(table)
+    assert found.empty and isinstance(found, pd.DataFrame)
+    assert list(found)[:5] == ["seed", "search", "split", "n", "r"]

@@ -1,0 +1,1 @@
+"""Base models: load, pretrain, fine-tune with LoRA, and name their parameters."""

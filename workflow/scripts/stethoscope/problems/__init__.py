@@ -1,0 +1,1 @@
+"""Maths problems: records, MATH's files, and the synthetic corpus."""

@@ -1,0 +1,1 @@
+"""Synthetic maths problems for a base model that is pretrained here."""

@@ -1,0 +1,1 @@
+"""The paper's surviving numbers, recomputed and checked against one another."""

@@ -1,0 +1,1 @@
+"""Checks of the published record, one function a check."""

@@ -1,0 +1,1 @@
+"""The report: numbers with their sources, tables, figures and findings."""

@@ -1,0 +1,1 @@
+"""What jobs need around their work: files, code digests, devices, progress."""

@@ -1,0 +1,1 @@
+"""Sparse autoencoders: file formats, training, and activations on residual streams."""

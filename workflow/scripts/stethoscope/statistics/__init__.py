@@ -1,0 +1,1 @@
+"""Tests, intervals and summaries of what the evaluations measured."""

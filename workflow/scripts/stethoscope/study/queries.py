@@ -1,0 +1,249 @@
+"""Questions that rules ask of a checked study. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+BASE = "base"
+# The key of an edit that holds the settings of its transform; raw has none.
+SETTINGS_OF = {
+    "project": "projection",
+    "raw_matched": "projection",
+    "ties": "merging",
+    "localize_and_stitch": "merging",
+    "dare": "merging",
+}
+MERGING_NEEDS = {
+    "ties": ("density",),
+    "localize_and_stitch": ("density",),
+    "dare": ("drop", "seed"),
+}
+_GENERATION = (
+    "batch_size", "max_gen_toks", "tasks", "num_fewshot", "chat_template", "backend", "dtype",
+)  # fmt: skip
+
+
+def alpha_name(alpha: float) -> str:
+    """How an alpha is spelled in paths: 0.8 and 1.0, never 0.80 or 1."""
+    return str(float(alpha))
+
+
+def layer_count(study: Mapping) -> int:
+    """Number of decoder layers of the study's base model."""
+    model = study["model"]
+    return (model.get("load") or model["grow"]["architecture"])["layers"]
+
+
+def stream_width(study: Mapping) -> int:
+    """Width of the residual stream of the study's base model."""
+    model = study["model"]
+    return (model.get("load") or model["grow"]["architecture"])["hidden"]
+
+
+def split_sizes(study: Mapping, split: str) -> dict[str, int]:
+    """Problems of each subject that the study asks for in a split, such as validation."""
+    data = study["data"]
+    sizes = data["math"][split] if "math" in data else data["generate"]["splits"][split]
+    return {subject: sizes["except"].get(subject, sizes["each"]) for subject in study["subjects"]}
+
+
+def fetched_saes(study: Mapping) -> list[str]:
+    """Names of the SAEs that are published ones; the others are trained here."""
+    return [name for name, sae in study["saes"].items() if "load" in sae]
+
+
+def selection_names(study: Mapping, family: str) -> list[str]:
+    """The concrete selections of a configured one: its draws (random-1, ...) or itself."""
+    draws = study["selections"][family].get("draws")
+    return [f"{family}-{draw}" for draw in range(1, draws + 1)] if draws else [family]
+
+
+def concrete_selections(selection: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The sets that the file of a selection holds, by their `selection_names`.
+
+    selection: its field `selection` and what `selection.selected` returns. Each set has `layers`,
+    and `scores` where there are any.
+    """
+    name = selection["selection"]
+    if "draws" not in selection:
+        return {name: selection}
+    return {f"{name}-{draw}": found for draw, found in enumerate(selection["draws"], start=1)}
+
+
+def scoring(study: Mapping) -> dict:
+    """What scores specificity: how it is examined, its controls and the scan are other jobs'."""
+    others = ("stability", "controls", "dtype")
+    return {key: value for key, value in study["specificity"].items() if key not in others}
+
+
+def selections_named(selection: Mapping) -> dict[str, list[str]]:
+    """Names of the selections that one is made from, by the key that says so."""
+    named = {key: selection[key] for key in ("like", "of", "minus", "within") if key in selection}
+    return {
+        key: names if isinstance(names, list) else [names]
+        for key, names in named.items()
+        if not isinstance(names, Mapping)  # a window, written out
+    }
+
+
+def edit_names(study: Mapping, family: str) -> list[str]:
+    """The concrete edits of a configured one: one a draw, of its own or of its selection."""
+    if family == BASE:
+        return [BASE]
+    edit = study["edits"][family]
+    draws = own_draws(study, edit) or study["selections"][edit["selection"]].get("draws")
+    return [f"{family}-{draw}" for draw in range(1, draws + 1)] if draws else [family]
+
+
+def families(study: Mapping) -> list[str]:
+    """All edits of the study by their configured names, the unedited base first."""
+    return [BASE, *study["edits"]]
+
+
+def evaluated(study: Mapping) -> list[str]:
+    """The edits that answer problems, by their configured names; of the others only energy."""
+    return [BASE, *(name for name, edit in study["edits"].items() if edit["evaluate"])]
+
+
+def answered_before(study: Mapping, family: str) -> list[str]:
+    """The edits asked before this one that may turn out to be the same edit.
+
+    Of `evaluation.take_over` those that add the same task vectors, raw, in as many layers.
+    """
+
+    def made_of(name: str) -> tuple:
+        edit = study["edits"][name]
+        as_many = study["selections"][edit["selection"]].get("like", edit["selection"])
+        return as_many, edit["vectors"], edit["transform"], choosing_subjects(study, name)
+
+    first = study["evaluation"]["take_over"]
+    if family in (BASE, *first) or study["edits"][family]["transform"] != "raw":
+        return []
+    return [name for name in first if made_of(name) == made_of(family)]
+
+
+def swept(study: Mapping) -> list[str]:
+    """The edits that answer the test problems at every alpha, by their configured names."""
+    return [name for name, edit in study["edits"].items() if edit["sweep"]]
+
+
+def exported(study: Mapping) -> list[str]:
+    """The edits that become checkpoints at their chosen alphas, by their configured names."""
+    return [name for name, edit in study["edits"].items() if edit["checkpoint"]]
+
+
+def generation(study: Mapping, split: str = "test") -> dict[str, Any]:
+    """What can change an answer; the noise floor has another batch size, a protocol its own ways.
+
+    split: whose answers; test, sweep, noise or the name of a protocol.
+    """
+    evaluation = study["evaluation"]
+    settings = {key: evaluation[key] for key in _GENERATION}
+    if split == "noise":
+        settings["batch_size"] = evaluation["noise_floor"]["batch_size"]
+    others = evaluation["protocols"].get(split, {})
+    return settings | {key: value for key, value in others.items() if key != "edits"}
+
+
+def answered_again(study: Mapping) -> list[str]:
+    """Names of all further readings of the test problems: by alpha, by batch size, by protocol."""
+    return ["sweep", "noise", *study["evaluation"]["protocols"]]
+
+
+def family_of(study: Mapping, edit: str) -> str:
+    """The configured edit that a concrete edit belongs to (random-3 is a draw of random)."""
+    return next(family for family in families(study) if edit in edit_names(study, family))
+
+
+def selection_of(study: Mapping, edit: str) -> str:
+    """The concrete selection whose layers a concrete edit changes."""
+    family = family_of(study, edit)
+    selection = study["edits"][family]["selection"]
+    if own_draws(study, study["edits"][family]):
+        return selection
+    draw = edit_names(study, family).index(edit)
+    return selection_names(study, selection)[draw]
+
+
+def merged_pairs(study: Mapping) -> list[tuple[str, str, str, float]]:
+    """What interferes: (vector, vector, concrete selection, density) of edits that merge several.
+
+    Each once, the vectors of a pair in the order of their names. density is 1 for the vectors
+    themselves, and what a transform that trims them keeps.
+    """
+    found: dict[tuple[str, str, str, float], None] = {}
+    for family, edit in study["edits"].items():
+        density = edit.get("merging", {}).get("density", 1.0)
+        for name in edit_names(study, family):
+            for first, second in combinations(sorted(edit["vectors"]), 2):
+                pair = (first, second, selection_of(study, name))
+                found |= {(*pair, 1.0): None, (*pair, float(density)): None}
+    return list(found)
+
+
+def recipe(study: Mapping, family: str) -> dict[str, Any]:
+    """What an edit is made of; a new label, role or grid and what it answers make no other edit.
+
+    The base is the empty edit.
+    """
+    if family == BASE:
+        return {"vectors": {}, "transform": "raw"}
+    about = ("label", "role", "published", "alphas", "choose_alpha_on", "evaluate", "sweep")
+    about += ("checkpoint",)
+    return {key: value for key, value in study["edits"][family].items() if key not in about}
+
+
+def scored_encoders(study: Mapping) -> list[str]:
+    """Names of all encoders that specificity is computed of: the SAEs, then their controls."""
+    return [*study["saes"], *(f"{sae}-{control}" for sae, control in control_encoders(study))]
+
+
+def control_encoders(study: Mapping) -> list[tuple[str, str]]:
+    """(SAE, control) of each untrained encoder scored beside an SAE; by default beside all."""
+    controls = study["specificity"]["controls"]
+    saes = controls.get("saes", study["saes"])
+    return [(sae, control) for sae in saes for control in controls["encoders"]]
+
+
+def choice_of_layers(study: Mapping) -> dict[str, Any]:
+    """The rule by which 'ours' takes layers from a score: `score`, and `top` or `at_least`.
+
+    Where 'ours' takes them otherwise, the threshold that specificity.stability asks about.
+    """
+    ours = next(edit["selection"] for edit in study["edits"].values() if edit["role"] == "ours")
+    selection = study["selections"][ours]
+    if selection["by"] != "specificity" or not {"top", "at_least"} & set(selection):
+        return {"at_least": study["specificity"]["stability"]["at_least"]}
+    return {key: selection[key] for key in ("score", "top", "at_least") if key in selection}
+
+
+def choosing_subjects(study: Mapping, family: str) -> list[str]:
+    """Subjects whose validation accuracy chooses the alpha of an edit: its own, or the study's."""
+    edit = study["edits"].get(family, {})
+    return edit.get("choose_alpha_on", study["evaluation"]["choose_alpha_on"])
+
+
+def searched(study: Mapping) -> dict[str, str]:
+    """The search of each configured edit that evaluates what a search has kept."""
+    edits = {name: study["edits"].get(name, {}) for name in evaluated(study)}
+    return {name: edit["search"] for name, edit in edits.items() if "search" in edit}
+
+
+def draw_of(name: str) -> int:
+    """Which draw a concrete selection or edit is: 3 for random-3, 1 where there are no draws."""
+    return int(name.partition("-")[2] or 1)
+
+
+def alphas(study: Mapping, family: str) -> list[float]:
+    """The alpha grid of a configured edit; the base has the one value 0."""
+    return [0.0] if family == BASE else [float(alpha) for alpha in study["edits"][family]["alphas"]]
+
+
+def own_draws(study: Mapping, edit: Mapping) -> int | None:
+    """How many edits one stands for: what its search keeps, or the draws of its transform."""
+    if "search" in edit:
+        search = study["searches"][edit["search"]]
+        return search["best"] + search["spread"]
+    return edit.get(SETTINGS_OF.get(edit["transform"]), {}).get("draws")

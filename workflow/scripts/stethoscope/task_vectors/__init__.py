@@ -1,0 +1,1 @@
+"""Task vectors: the weight difference of an adapter (paper, section 3)."""
