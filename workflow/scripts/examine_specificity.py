@@ -3,7 +3,7 @@
 from stethoscope.runtime.files import write_table
 from stethoscope.runtime.jobs import job
 from stethoscope.specificity.robustness import Choice, Scoring, examine
-from stethoscope.specificity.scores import ProblemSums
+from stethoscope.saes.problem_sums import ProblemSums
 
 with job(snakemake) as progress:
     scoring = snakemake.params.scoring
