@@ -289,8 +289,9 @@ def scan(work: Path, sizes: Sizes) -> str:
 
     from stethoscope.models.base import load_tokenizer
     from stethoscope.problems.records import MATH, full_text, subject_indices
-    from stethoscope.saes.activations import residuals, sum_by_problem
+    from stethoscope.saes.activations import sum_by_problem
     from stethoscope.saes.formats import check_sae, load_encoder
+    from stethoscope.saes.residuals import residuals
     from stethoscope.specificity.scores import Scoring, feature_scores, specificity_table
 
     torch.set_num_threads(1)

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from stethoscope.problems.records import completion, prompt
-from stethoscope.saes.activations import residuals, sum_by_problem
+from stethoscope.saes.activations import sum_by_problem
 from stethoscope.saes.formats import Encoder
 from stethoscope.saes.problem_sums import ProblemSums
+from stethoscope.saes.residuals import residuals
 from stethoscope.specificity.scores import (
     Scoring,
     feature_scores,
