@@ -23,7 +23,7 @@ MEASURED = {
     "published_table1": rules.recompute_published.output[0],
     **{f"published_{name}": path for name, path in rules.retest_published.output.items()},
     "published_checks": rules.check_published.output[0],
-    "study": rules.describe_study.output[0],
+    "study": rules.describe_study.output.study,
 }
 WRITTEN_BY = {
     **{name: "compare_edits" for name in ("accuracy", "alphas", "comparisons")},

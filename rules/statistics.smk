@@ -277,7 +277,8 @@ rule recompute_published:
 
 rule describe_study:
     output:
-        "<results>/statistics/study.json",
+        study="<results>/statistics/study.json",
+        edits="<results>/statistics/edits.tsv",
     log:
         "<logs>/describe_study.log",
     localrule: True
@@ -287,6 +288,6 @@ rule describe_study:
         study=STUDY,
         code=code_digest("describe_study"),
     message:
-        "write down the study as it was read"
+        "write down the study as it was read, and a table of its edits"
     script:
         "../workflow/scripts/describe_study.py"
