@@ -4,8 +4,6 @@ import os
 import sys
 from pathlib import Path
 
-from snakemake.logging import logger
-
 # Relative, so that a moved checkout has the same inputs and reruns nothing.
 ROOT = Path(os.path.relpath(workflow.current_basedir.join("..").get_path_or_uri(secret_free=True)))
 LIBRARY = ROOT / "workflow/scripts"
@@ -27,10 +25,6 @@ for variable, value in {
     "WANDB_MODE": "disabled",
 }.items():
     os.environ.setdefault(variable, value)
-
-# Jobs say themselves what they do; of Snakemake's own lines the count of steps is left.
-SCAFFOLDING = ("Select jobs", "Execute ", "Finished jobid", "Assuming unrestricted", "Using shell")
-logger.addFilter(lambda record: not record.getMessage().startswith(SCAFFOLDING))
 
 
 def checked(config):
