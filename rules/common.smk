@@ -29,12 +29,11 @@ for variable, value in {
 
 def checked(config):
     """The study that the configuration describes; one line and an end where it is wrong."""
-    schema = load.load_yaml(ROOT / "config/schemas/study.schema.yaml")
     source = " + ".join(str(path) for path in workflow.configfiles)
     try:
         for path in workflow.configfiles:
             load.load_yaml(path)
-        return load.check(config, schema, source)
+        return load.check(config, source)
     except ValueError as error:
         sys.exit(f"error: {error}")
 
