@@ -11,7 +11,7 @@ import yaml
 
 from stethoscope.edits.merging import METHODS
 from stethoscope.names import EditId, SelectionId
-from stethoscope.selection.selectors import SCORES, SELECTORS
+from stethoscope.selection.select import SELECTORS
 from stethoscope.study import load
 from stethoscope.study import queries as studies
 from stethoscope.study.edits import Edit, PublishedConfiguration
@@ -78,7 +78,7 @@ def test_the_full_study_is_the_demo_with_more_selections_and_edits():
 def test_every_selector_is_in_the_study_and_in_the_library():
     options = get_args(get_args(Selection)[0])
     named = {by for option in options for by in get_args(option.model_fields["by"].annotation)}
-    assert named == {*SELECTORS, *SCORES}
+    assert named == set(SELECTORS)
 
 
 def test_checking_leaves_the_configuration_itself_alone(config):
