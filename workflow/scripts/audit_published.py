@@ -1,0 +1,16 @@
+"""Test the published tables again, and compare what the paper says with them (sec. 4 and 5)."""
+
+import yaml
+
+from stethoscope.published.audit import published_tables
+from stethoscope.published.record import Record
+from stethoscope.runtime.files import write_table
+from stethoscope.runtime.jobs import job
+
+with job(snakemake) as progress:
+    with open(snakemake.input.sentences, encoding="utf-8") as file:
+        sentences = yaml.safe_load(file)
+    tables = published_tables(Record.load(snakemake.input), sentences)
+    for name, table in tables.items():
+        write_table(snakemake.output[name], table)
+    progress(f"{len(tables['checks'])} checks, {len(tables['comparisons'])} comparisons")
