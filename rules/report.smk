@@ -21,7 +21,7 @@ MEASURED = {
     "search": rules.correlate_search.output.configurations,
     "search_correlations": rules.correlate_search.output.correlations,
     **{f"published_{name}": path for name, path in rules.audit_published.output.items()},
-    "study": rules.describe_study.output[0],
+    "study": rules.describe_study.output.study,
 }
 WRITTEN_BY = {
     **{name: "compare_edits" for name in ("accuracy", "alphas", "comparisons")},

@@ -258,7 +258,8 @@ rule summarize_stability:
 
 rule describe_study:
     output:
-        "<results>/statistics/study.json",
+        study="<results>/statistics/study.json",
+        edits="<results>/statistics/edits.tsv",
     log:
         "<logs>/describe_study.log",
     localrule: True
@@ -268,6 +269,6 @@ rule describe_study:
         study=STUDY,
         code=code_digest("describe_study"),
     message:
-        "write down the study as it was read"
+        "write down the study as it was read, and a table of its edits"
     script:
         "../workflow/scripts/describe_study.py"

@@ -1,0 +1,1 @@
+"""Summaries: what the report prints, one module for each part of it."""
