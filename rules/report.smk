@@ -20,9 +20,7 @@ MEASURED = {
     "sp_sensitivity": rules.summarize_stability.output.sensitivity,
     "search": rules.correlate_search.output.configurations,
     "search_correlations": rules.correlate_search.output.correlations,
-    "published_table1": rules.recompute_published.output[0],
-    **{f"published_{name}": path for name, path in rules.retest_published.output.items()},
-    "published_checks": rules.check_published.output[0],
+    **{f"published_{name}": path for name, path in rules.audit_published.output.items()},
     "study": rules.describe_study.output.study,
 }
 WRITTEN_BY = {
@@ -37,9 +35,7 @@ WRITTEN_BY = {
     "selectors": "summarize_selections",
     **{name: "summarize_stability" for name in ("sp_stability", "sp_measures", "sp_sensitivity")},
     **{name: "correlate_search" for name in ("search", "search_correlations")},
-    "published_table1": "recompute_published",
-    **{f"published_{name}": "retest_published" for name in RETESTED},
-    "published_checks": "check_published",
+    **{f"published_{name}": "audit_published" for name in AUDITED},
     "study": "describe_study",
 }
 TABLES = [f"table{number}" for number in range(1, 7)]

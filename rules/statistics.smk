@@ -256,25 +256,6 @@ rule summarize_stability:
         "../workflow/scripts/summarize_stability.py"
 
 
-rule recompute_published:
-    input:
-        table1=PUBLISHED / "table1.csv",
-        sizes=PUBLISHED / "subject_sizes.csv",
-    output:
-        "<results>/statistics/published_table1.tsv",
-    log:
-        "<logs>/recompute_published.log",
-    localrule: True
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        code=code_digest("recompute_published"),
-    message:
-        "recompute the published Table 1 from its percentages"
-    script:
-        "../workflow/scripts/recompute_published.py"
-
-
 rule describe_study:
     output:
         study="<results>/statistics/study.json",
