@@ -1,0 +1,13 @@
+"""Compute what the report prints: a table for each of its own, and the numbers of its sentences."""
+
+from stethoscope.runtime.files import read_json
+from stethoscope.runtime.jobs import job
+from stethoscope.statistics.results import Results, read_table
+from stethoscope.statistics.summaries import write_summaries
+
+with job(snakemake) as progress:
+    paths = dict(snakemake.input.items())
+    study = read_json(paths.pop("study"))
+    results = Results({name: read_table(path) for name, path in paths.items()}, study)
+    write_summaries(results, dict(snakemake.output.items()))
+    progress(f"{len(snakemake.output)} tables")
