@@ -4,20 +4,29 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from hub_files import multimodal
+from peft import PeftModel
+from safetensors import safe_open
+from study_settings import lora, pretraining, shape
 from transformers import Gemma3ForConditionalGeneration
 
-from stethoscope.models.base import ModelSettings, decoder_layers, new_model, train_tokenizer
+from stethoscope.models.base import (
+    decoder_layers,
+    load_model,
+    new_model,
+    save_model,
+    train_tokenizer,
+)
 from stethoscope.models.training import (
     LORA_TARGETS,
     Example,
-    GrowSettings,
-    LoraSettings,
     batches,
     collate,
     encode,
@@ -27,11 +36,11 @@ from stethoscope.models.training import (
     schedule,
     weighted_loss,
 )
-from stethoscope.problems.records import completion, prompt
-from stethoscope.runtime.jobs import in_processes
+from stethoscope.problems.records import completion, prompt, write_problems
+from stethoscope.runtime.files import atomic_folder, folder_digest
 from stethoscope.runtime.resume import Checkpoint
 
-SMALL = ModelSettings(layers=2, hidden=32, intermediate=64, heads=4, kv_heads=2, head_dim=8)
+SMALL = shape(layers=2, hidden=32, intermediate=64, heads=4, kv_heads=2, head_dim=8)
 PROBLEMS = [
     {"problem": f"What is {a} + {b}?", "solution": f"{a} + {b} = \\boxed{{{a + b}}}"}
     for a in range(6)
@@ -119,8 +128,8 @@ def test_prompt_weight_zero_takes_the_prompt_out_of_the_loss(model):
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_the_fast_forward_pass_and_its_gradients_are_those_of_stock_gemma(tokenizer, groups):
-    shape = ModelSettings(2, 32, 64, heads=4, kv_heads=4 // groups, head_dim=8)
-    model = new_model(shape, len(tokenizer), seed=0)
+    small = shape(layers=2, hidden=32, intermediate=64, heads=4, kv_heads=4 // groups, head_dim=8)
+    model = new_model(small, len(tokenizer), seed=0)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn(parameter.shape))
@@ -205,7 +214,7 @@ def test_the_learning_rate_rises_stays_and_falls():
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_growing_twice_gives_the_same_bytes_and_learns(tokenizer, precision):
-    settings = GrowSettings(epochs=12, batch_size=12, precision=precision)
+    settings = pretraining(epochs=12, batch_size=12, precision=precision)
     runs, lines = [], []
     for _ in range(2):
         model = new_model(SMALL, len(tokenizer), seed=0)
@@ -223,14 +232,14 @@ def test_another_seed_gives_other_weights(tokenizer):
     runs = []
     for seed in (0, 1):
         model = new_model(SMALL, len(tokenizer), seed=0)
-        grow(model, tokenizer, PROBLEMS, GrowSettings(batch_size=12), seed, silent)
+        grow(model, tokenizer, PROBLEMS, pretraining(batch_size=12), seed, silent)
         runs.append(weights_of(model))
     assert any(not torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
 
 
 def test_a_lora_trains_its_own_weights_and_leaves_the_model_alone(model, tokenizer):
     before = weights_of(model)
-    settings = LoraSettings(rank=4, alpha=8, epochs=2, batch_size=12)
+    settings = lora(rank=4, alpha=8, epochs=2, batch_size=12)
     adapted = fine_tune_lora(model, tokenizer, PROBLEMS, settings, seed=0, progress=silent)
     after = weights_of(adapted)
     for name, weight in before.items():
@@ -245,7 +254,7 @@ def test_training_a_lora_twice_gives_the_same_bytes(tokenizer):
     runs = []
     for _ in range(2):
         model = new_model(SMALL, len(tokenizer), seed=0)
-        settings = LoraSettings(rank=4, dropout=0.1, epochs=1, batch_size=12)
+        settings = lora(rank=4, dropout=0.1, epochs=1, batch_size=12)
         runs.append(weights_of(fine_tune_lora(model, tokenizer, PROBLEMS, settings, 3, silent)))
     assert runs[0].keys() == runs[1].keys()
     assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
@@ -255,9 +264,7 @@ def lora_of(tokenizer, checkpoint=None, progress=silent, **settings):
     """Weights of a LoRA after three epochs of seven steps on a new model, and nothing else."""
     settings = {"rank": 4, "epochs": 3, "batch_size": 7, "precision": "fp32", **settings}
     model = new_model(SMALL, len(tokenizer), seed=0)
-    adapted = fine_tune_lora(
-        model, tokenizer, PROBLEMS, LoraSettings(**settings), 3, progress, checkpoint
-    )
+    adapted = fine_tune_lora(model, tokenizer, PROBLEMS, lora(**settings), 3, progress, checkpoint)
     return {name: value for name, value in weights_of(adapted).items() if "lora_" in name}
 
 
@@ -309,7 +316,7 @@ def test_a_batch_in_parts_gives_the_gradient_of_the_whole(tokenizer, accumulate)
 def test_a_bf16_base_is_left_alone_under_an_fp32_adapter(tokenizer):
     model = new_model(SMALL, len(tokenizer), seed=0).bfloat16()
     before = weights_of(model)
-    settings = LoraSettings(rank=4, epochs=1, batch_size=12, gradient_checkpointing=True)
+    settings = lora(rank=4, epochs=1, batch_size=12, gradient_checkpointing=True)
     after = weights_of(fine_tune_lora(model, tokenizer, PROBLEMS, settings, 0, silent))
     adapter = {name: weight for name, weight in after.items() if "lora_" in name}
     assert {weight.dtype for weight in adapter.values()} == {torch.float32}
@@ -321,36 +328,40 @@ def test_a_bf16_base_is_left_alone_under_an_fp32_adapter(tokenizer):
 
 SHARED = """
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 sys.path[:0] = {path}
-from stethoscope.runtime.jobs import in_processes, job
+from stethoscope.runtime.jobs import run
 
-if not in_processes(2):
+
+def main(progress):
     import torch
     from accelerate import Accelerator
     from test_training import PROBLEMS, SMALL
     from stethoscope.problems.records import completion, prompt
     from stethoscope.models.base import new_model, train_tokenizer
-    from stethoscope.models.training import LoraSettings, fine_tune_lora
+    from stethoscope.models.training import fine_tune_lora
+    from study_settings import lora
 
-    torch.set_num_threads(1)
     accelerator = Accelerator(cpu=True)
     assert accelerator.num_processes == 2
     texts = [prompt(p["problem"]) + completion(p["solution"]) for p in PROBLEMS]
     tokenizer = train_tokenizer(texts, 140)
-    settings = LoraSettings(rank=4, epochs=3, batch_size=7, precision="fp32")
-    snakemake = SimpleNamespace(
-        rule="train", wildcards=["v2"], log=[{log!r}], params={{}}, resources=SimpleNamespace(gpu=0)
+    settings = lora(rank=4, epochs=3, batch_size=7, precision="fp32")
+    model = new_model(SMALL, len(tokenizer), seed=0)
+    adapted = fine_tune_lora(
+        model, tokenizer, PROBLEMS, settings, 3, progress, accelerator=accelerator
     )
-    with job(snakemake) as progress:
-        model = new_model(SMALL, len(tokenizer), seed=0)
-        adapted = fine_tune_lora(
-            model, tokenizer, PROBLEMS, settings, 3, progress, accelerator=accelerator
-        )
-        saved = {{n: p.detach() for n, p in adapted.named_parameters() if "lora_" in n}}
-        torch.save(saved, f"{folder}/{{accelerator.process_index}}.pt")
+    saved = {{n: p.detach() for n, p in adapted.named_parameters() if "lora_" in n}}
+    torch.save(saved, f"{folder}/{{accelerator.process_index}}.pt")
+
+
+snakemake = SimpleNamespace(
+    rule="train", wildcards=["v2"], log=[{log!r}], params={{"processes": 2}},
+    input=[], output=[], resources=SimpleNamespace(gpu=0),
+)
+if __name__ == "__main__":
+    run(main)
 """
 
 
@@ -369,13 +380,38 @@ def test_two_processes_share_each_batch_and_end_with_the_same_adapter(tokenizer,
     assert Path(log).read_text().count("step 18 of 21") == 1
 
 
-def test_one_process_is_launched_by_nobody():
-    assert not in_processes(1)
+def test_the_script_saves_what_peft_reads_and_names_its_base(tokenizer, tmp_path):
+    import train_adapter
+
+    with atomic_folder(tmp_path / "model") as folder:
+        save_model(new_model(SMALL, len(tokenizer), seed=0), tokenizer, folder)
+    records = [{**p, "level": "Level 1", "type": "Algebra"} for p in PROBLEMS[:9]]
+    write_problems(tmp_path / "train.jsonl", records)
+    lora = {"rank": 2, "epochs": 1, "batch_size": 4, "processes": 1}
+    settings = {"problems": {"algebra": 8}, "lora": lora}
+    manifest, lines = tmp_path / "model/manifest.json", []
+    given = {
+        "inputs": SimpleNamespace(problems=tmp_path / "train.jsonl", model=manifest),
+        "outputs": [tmp_path / "adapter/manifest.json"],
+        "params": SimpleNamespace(settings=settings, processes=1, device="cpu"),
+        "wildcards": SimpleNamespace(seed="1"),
+        "progress": lines.append,
+    }
+    train_adapter.main(**given)
+    assert lines[0] == "8 problems" and lines[-1].startswith("step 2 of 2 (100%)")
+    assert {path.name for path in tmp_path.iterdir()} == {"adapter", "model", "train.jsonl"}
+    with safe_open(tmp_path / "adapter/adapter_model.safetensors", "numpy") as weights:
+        assert weights.metadata() == {"base": folder_digest(manifest)}
+    adapted = PeftModel.from_pretrained(load_model(tmp_path / "model"), tmp_path / "adapter")
+    assert adapted.peft_config["default"].r == 2
+    settings["problems"]["algebra"] = 10
+    with pytest.raises(ValueError, match=r"train.jsonl: 9 problems of algebra, 10 wanted"):
+        train_adapter.main(**given)
 
 
 def test_an_unknown_precision_is_refused(model, tokenizer):
     with pytest.raises(ValueError, match="precision: 'fp8' is neither 'bf16' nor 'fp32'"):
-        grow(model, tokenizer, PROBLEMS, GrowSettings(precision="fp8"), 0, silent)
+        grow(model, tokenizer, PROBLEMS, replace(pretraining(), precision="fp8"), 0, silent)
 
 
 def test_lora_targets_are_the_seven_modules_of_each_decoder_layer_and_no_others(model):

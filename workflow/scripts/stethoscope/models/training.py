@@ -8,23 +8,28 @@ number of threads, also when a training was interrupted and goes on from its las
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.helpers import disable_input_dtype_casting
+from safetensors.numpy import load_file, save_file
 from torch import nn
 from torch.nn import functional
 from transformers import AttentionInterface, Gemma3TextConfig, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.models.gemma3.modeling_gemma3 import Gemma3RMSNorm
 
+from stethoscope.models.base import load_model, load_tokenizer
 from stethoscope.models.muon import StackedMuon
 from stethoscope.problems.records import completion, prompt
+from stethoscope.runtime.files import MANIFEST, atomic_folder, folder_digest, sha256_bytes
 from stethoscope.runtime.resume import Checkpoint
 
 Progress = Callable[[str], None]
@@ -54,15 +59,15 @@ class GrowSettings:
     precision: "bf16" (fast on CPUs with AVX512_BF16 or AMX, and on GPUs) or "fp32".
     """
 
-    epochs: int = 1
-    batch_size: int = 48
-    matrix_lr: float = 0.02
-    vector_lr: float = 3e-3
-    weight_decay: float = 0.01
-    warmup: float = 0.03
-    decay: float = 0.5
-    prompt_weight: float = 0.1
-    precision: str = "bf16"
+    epochs: int
+    batch_size: int
+    matrix_lr: float
+    vector_lr: float
+    weight_decay: float
+    warmup: float
+    decay: float
+    prompt_weight: float
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -76,20 +81,20 @@ class LoraSettings:
     that a step's batch is computed in, one after the other; their gradient is the batch's.
     """
 
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.0
-    epochs: int = 6
-    batch_size: int = 16
-    lr: float = 4e-3
-    weight_decay: float = 0.0
-    warmup: float = 0.03
-    decay: float = 1.0
-    prompt_weight: float = 0.0
-    precision: str = "bf16"
-    base_dtype: str = "float32"
-    gradient_checkpointing: bool = False
-    accumulate: int = 1
+    rank: int
+    alpha: int
+    dropout: float
+    epochs: int
+    batch_size: int
+    lr: float
+    weight_decay: float
+    warmup: float
+    decay: float
+    prompt_weight: float
+    precision: str
+    base_dtype: str
+    gradient_checkpointing: bool
+    accumulate: int
 
 
 @dataclass(frozen=True)
@@ -173,6 +178,44 @@ def fine_tune_lora(
     if settings.gradient_checkpointing:
         model.activation_checkpointing_disable()
     return adapted
+
+
+def train_adapter(
+    base: Path,
+    target: Path,
+    problems: Sequence[Mapping[str, str]],
+    settings: LoraSettings,
+    seed: int,
+    device: str,
+    processes: int,
+    progress: Progress,
+) -> None:
+    """Train a LoRA on the base model in a folder, and save it to another in PEFT's format.
+
+    base, target: folders; the digest of the base becomes metadata of the adapter's weights.
+    processes: of this script, which share each batch; each of them calls this function. A file
+    beside `target` lets an interrupted training of the same resume; it is removed at the end.
+    """
+    accelerator, place = None, torch.device(device)
+    if processes > 1:
+        accelerator = Accelerator(cpu=place.type == "cpu")
+        place = accelerator.device
+    digest = folder_digest(base / MANIFEST)
+    key = json.dumps([digest, problems, asdict(settings), processes, seed], sort_keys=True)
+    checkpoint = Checkpoint(
+        target.with_name(f"{target.name}.checkpoint"), sha256_bytes(key.encode())
+    )
+    model = load_model(base, getattr(torch, settings.base_dtype)).to(place)
+    adapted = fine_tune_lora(
+        model, load_tokenizer(base), problems, settings, seed, progress, checkpoint, accelerator
+    )
+    if accelerator is None or accelerator.is_main_process:
+        with atomic_folder(target) as folder:
+            adapted.save_pretrained(folder)
+            (folder / "README.md").unlink(missing_ok=True)
+            weights = folder / "adapter_model.safetensors"
+            save_file(load_file(weights), weights, metadata={"base": digest})
+        checkpoint.remove()
 
 
 def encode(tokenizer: Tokenizer, problems: Sequence[Mapping[str, str]]) -> list[Example]:

@@ -127,7 +127,7 @@ def full_text(record: Mapping[str, str]) -> str:
 
 
 def subject_indices(records: Iterable[Mapping[str, str]], slugs: Sequence[str]) -> list[int]:
-    """Place of each record's subject among some slugs. ValueError for a subject not among them."""
+    """Index of each record's subject in `slugs`. ValueError for a subject that is not in it."""
     types = [SUBJECTS[slug].type for slug in slugs]
     return [types.index(record["type"]) for record in records]
 
@@ -137,6 +137,22 @@ def of_subject(records: Iterable[dict[str, str]], slug: str) -> list[dict[str, s
     if slug not in SUBJECTS:
         raise ValueError(f"subject: expected one of {', '.join(SUBJECTS)}, found {slug!r}")
     return [record for record in records if record["type"] == SUBJECTS[slug].type]
+
+
+def first_of_each(
+    records: Sequence[dict[str, str]], counts: Mapping[str, int], path: str | Path
+) -> list[dict[str, str]]:
+    """The first `counts[slug]` records of each subject; path: of their file, for the error.
+
+    Raises ValueError if a subject has fewer.
+    """
+    chosen: list[dict[str, str]] = []
+    for slug, count in counts.items():
+        first = of_subject(records, slug)[:count]
+        if len(first) < count:
+            raise ValueError(f"{path}: {len(first)} problems of {slug}, {count} wanted")
+        chosen += first
+    return chosen
 
 
 def _record(line: bytes, where: str) -> dict[str, str]:
