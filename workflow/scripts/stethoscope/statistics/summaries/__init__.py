@@ -3,7 +3,25 @@
 Importing the package registers all of them.
 """
 
-from stethoscope.statistics.summaries import paper_tables
+from stethoscope.statistics.summaries import (
+    comparisons,
+    energy,
+    findings,
+    paper_tables,
+    repeats,
+    runs,
+)
 from stethoscope.statistics.summaries.registry import SUMMARIES, frame, summary, write_summaries
 
-__all__ = ["SUMMARIES", "frame", "paper_tables", "summary", "write_summaries"]
+__all__ = [
+    "SUMMARIES",
+    "frame",
+    "comparisons",
+    "energy",
+    "findings",
+    "paper_tables",
+    "repeats",
+    "runs",
+    "summary",
+    "write_summaries",
+]
