@@ -6,6 +6,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from stethoscope.published.audit import published_tables

@@ -25,7 +25,6 @@ from stethoscope.report.cells import (
     resolve,
 )
 from stethoscope.report.facts import Report, load_sources
-from stethoscope.report.figures.figures import _points
 from stethoscope.report.findings import findings
 from stethoscope.report.layout import escape_tex
 from stethoscope.report.merging_table import merging_table
@@ -646,8 +645,6 @@ def test_edits_of_two_vectors_stand_beside_each_vector_alone(tmp_path):
 
 def test_edits_of_two_vectors_have_no_place_among_what_is_kept_of_one(tmp_path):
     with_merges, without = make(tmp_path / "a", effects=TWO_VECTORS), make(tmp_path / "b")
-    points = [list(_points(r, r.one("base"), "1")) for r in (with_merges, without)]
-    assert points[0] == points[1]
     assert [edit for edit, _ in with_merges.projections()] == [
         edit for edit, _ in without.projections()
     ]
