@@ -3,15 +3,29 @@
 Importing the package registers all of them.
 """
 
-from stethoscope.statistics.summaries import figures, left_out, paper_tables
+from stethoscope.statistics.summaries import (
+    comparisons,
+    energy,
+    figures,
+    findings,
+    left_out,
+    paper_tables,
+    repeats,
+    runs,
+)
 from stethoscope.statistics.summaries.registry import SUMMARIES, frame, summary, write_summaries
 
 __all__ = [
     "SUMMARIES",
+    "comparisons",
+    "energy",
     "figures",
+    "findings",
     "frame",
     "left_out",
     "paper_tables",
+    "repeats",
+    "runs",
     "summary",
     "write_summaries",
 ]
