@@ -26,7 +26,6 @@ from stethoscope.report.cells import (
     resolve,
 )
 from stethoscope.report.facts import Report, load_sources
-from stethoscope.report.figures.figures import _points
 from stethoscope.report.layout import escape_tex
 from stethoscope.report.merging_table import merging_table
 from stethoscope.report.paper_tables import methods
@@ -506,8 +505,6 @@ def test_edits_of_two_vectors_stand_beside_each_vector_alone(tmp_path):
 
 def test_edits_of_two_vectors_have_no_place_among_what_is_kept_of_one(tmp_path):
     with_merges, without = make(tmp_path / "a", effects=TWO_VECTORS), make(tmp_path / "b")
-    points = [list(_points(r, r.one("base"), "1")) for r in (with_merges, without)]
-    assert points[0] == points[1]
     shown = [[cells[0] for cells in printed(r, "R5b")] for r in (with_merges, without)]
     assert shown[0] == shown[1]
 

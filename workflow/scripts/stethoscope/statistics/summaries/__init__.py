@@ -6,7 +6,9 @@ Importing the package registers all of them.
 from stethoscope.statistics.summaries import (
     comparisons,
     energy,
+    figures,
     findings,
+    left_out,
     paper_tables,
     repeats,
     runs,
@@ -15,10 +17,12 @@ from stethoscope.statistics.summaries.registry import SUMMARIES, frame, summary,
 
 __all__ = [
     "SUMMARIES",
-    "frame",
     "comparisons",
     "energy",
+    "figures",
     "findings",
+    "frame",
+    "left_out",
     "paper_tables",
     "repeats",
     "runs",
