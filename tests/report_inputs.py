@@ -10,6 +10,8 @@ import yaml
 
 from stethoscope.published.audit import published_tables
 from stethoscope.published.record import Record
+from stethoscope.statistics.results import Results, read_table
+from stethoscope.statistics.summaries import SUMMARIES, write_summaries
 
 RECORD = Path(__file__).parents[1] / "config" / "published"
 
@@ -50,12 +52,14 @@ LAYERS["random_basis"] = "2,3,5"
 MERGED = {"dual": 1.0, "ties": 0.2}
 LAYERS |= {"dual": "2,3,5", "ties": LAYERS["full"]}
 LAYERS |= dict.fromkeys(("projected_all", "projected_all_matched"), LAYERS["full"])
+ROLES = ("base", "full", "random", "projection", "projection_matched", "ours", "other", "control")
 GRID = ("0.375", "0.5", "0.75", "1.0", "1.5")
 RULES = dict.fromkeys(("accuracy", "comparisons"), "compare_edits")
 RULES |= {"alphas": "choose_alpha", "energy": "collect_energy", "specificity": "collect_sp"}
 AUDITED = "table1 comparisons significant sweep grim power formulas checks".split()
 RULES |= dict.fromkeys((f"published_{name}" for name in AUDITED), "audit_published")
-RULES |= {"interference": "measure_interference"}
+RULES |= {"interference": "measure_interference", "edits": "describe_study"}
+RULES |= dict.fromkeys(SUMMARIES, "summarize_results")
 RULES |= dict.fromkeys(("search", "search_correlations"), "correlate_search")
 RULES |= {"saes": "collect_saes", "selectors": "compare_selectors", "study": "resolve_study"}
 RULES |= dict.fromkeys(("families", "noninferiority"), "correct_comparisons")
@@ -234,7 +238,36 @@ def write_inputs(
     paths["study"] = "results/small/study.json"
     text = json.dumps(study, indent=2, sort_keys=True)  # as describe_study writes it
     (root / paths["study"]).write_text(text, encoding="utf-8")
-    return paths
+    paths["edits"] = "results/small/statistics/edits.tsv"
+    rows = _edits(study["edits"], [*effects, *UNEVALUATED])
+    pd.DataFrame(rows, dtype=object).to_csv(root / paths["edits"], sep="\t", index=False)
+    return paths | write_summarized(root, paths)
+
+
+def write_summarized(root: Path, paths):
+    """Write the summaries of the inputs; returns {name: path relative to root}."""
+    tables = {name: read_table(root / path) for name, path in paths.items() if name != "study"}
+    study = json.loads((root / paths["study"]).read_text("utf-8"))
+    written = {name: f"results/small/statistics/summaries/{name}.tsv" for name in SUMMARIES}
+    (root / "results/small/statistics/summaries").mkdir(exist_ok=True)
+    results = Results(tables, study)
+    write_summaries(results, {name: root / path for name, path in written.items()})
+    return written
+
+
+def _edits(configured, names):
+    """Rows of edits.tsv: by role, then as configured, then by draw."""
+    base = {"role": "base", "label": "Base model", "transform": "raw"}
+    rows = []
+    for spec, about in ({"base": base} | configured).items():
+        for name in (name for name in names if name.partition("-")[0] == spec):
+            draw = name.partition("-")[2] or None
+            row = {"edit": name, "spec": spec, "draw": draw, "role": about["role"]}
+            row |= {"label": about["label"], "selection": about.get("selection")}
+            row |= {"selection_draw": draw if spec == "random" else None}
+            row |= {"transform": about["transform"], "evaluated": int(name not in UNEVALUATED)}
+            rows.append(row)
+    return sorted(rows, key=lambda row: ROLES.index(row["role"]))
 
 
 def published_record():

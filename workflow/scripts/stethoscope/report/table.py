@@ -24,7 +24,8 @@ in [[double brackets]] is left out where it holds nothing. A cell in which nothi
 or blank with `blank: true`. `optional: true` drops a column that the source does not have. `each`
 also takes several columns below it (`columns:`). `transpose: true` turns rows into columns, which
 the first column then heads. In `head`, `group` and `each` the report's words are filled in, such as
-{target}. `names` are the TSV's column names (default: the source's).
+{target}. `names` are the TSV's column names, one for each number or one for the whole text
+(default: that of the first column of the source).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +69,8 @@ _TEX = {
     "−": "$-$", "—": "---", "–": "--", "\u00a0": "~", "’": "'", "“": "``", "”": "''",
     "<": "$<$", ">": "$>$", "≥": r"$\geq$", "×": r"$\times$", "·": r"$\cdot$", "√": r"$\surd$",
     "α": r"$\alpha$", "τ": r"$\tau$", "ρ": r"$\rho$", "ε": r"$\varepsilon$", "‖": r"$\Vert$",
-    "²": "$^2$", "∞": r"$\infty$", "●": r"$\bullet$", "†": r"$\dagger$", "↑": r"$^{\uparrow}$",
-    "↓": r"$^{\downarrow}$", "✓": r"$\checkmark$",
+    "²": "$^2$", "∞": r"$\infty$", "●": r"$\bullet$", "†": r"$\dagger$", "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$", "✓": r"$\checkmark$",
 }  # fmt: skip
 
 
@@ -139,7 +141,7 @@ def read_specs(folder: str | Path) -> dict[str, dict[str, Any]]:
         for name, spec in yaml.safe_load(path.read_text(encoding="utf-8")).items():
             if name in specs:
                 raise ValueError(f"{path}: table '{name}' is described twice")
-            if missing := {"source", "columns"} - set(spec):
+            if missing := {"source", "columns"} - set(spec or ()):
                 raise ValueError(f"{path}: table '{name}' has no {min(missing)}")
             specs[name] = spec
     return specs
@@ -199,8 +201,9 @@ def to_tsv(table: Table) -> str:
                 line.append("".join(_plain(part) for part in td.parts))
                 continue
             values = [part for part in td.parts if isinstance(part, Cell)]
-            line += [_plain(value) for value in values] or [""] * len(names)
-            if values and len(values) != len(names):
+            values = [EMPTY] * len(names) if values == [EMPTY] else values
+            line += [_plain(value) for value in values]
+            if len(values) != len(names):
                 raise ValueError(
                     f"table '{table.name}': {len(values)} numbers in a cell with {len(names)} names"
                 )
@@ -213,10 +216,11 @@ def to_tex(table: Table, caption: str) -> str:
 
     caption: text, or markup, which is left out. A heading over several columns is ruled below.
     """
+    caption = re.sub(r"[ \n]+", " ", _text(caption)).strip()
     kinds = "".join("l" if "left" in column.css.split() else "r" for column in table.columns)
     lines = [
         r"\begin{table*}",
-        rf"\caption{{{_escape_tex(_text(caption))}}}",
+        rf"\caption{{{_escape_tex(caption)}}}",
         rf"\label{{tab:{table.name}}}",
         r"\resizebox{\linewidth}{!}{%",
         rf"\begin{{tabular}}{{{kinds}}}",
@@ -227,7 +231,8 @@ def to_tex(table: Table, caption: str) -> str:
         heads, rules, start = [], [], 1
         for group, _, members in groups:
             width = len(members)
-            heads.append(rf"\multicolumn{{{width}}}{{c}}{{{_escape_tex(_text(group))}}}")
+            text = _escape_tex(_text(group))
+            heads.append(rf"\multicolumn{{{width}}}{{c}}{{{text}}}" if group else "")
             rules += [rf"\cmidrule(lr){{{start}-{start + width - 1}}}"] if group else []
             start += width
         lines += [" & ".join(heads) + r" \\", " ".join(rules)]
@@ -279,7 +284,7 @@ def _columns(
                 css_if={k: v.replace("{*}", star) for k, v in about.get("css_if", {}).items()},
                 blank=about.get("blank", False),
                 span=about.get("span", 1),
-                names=tuple(name.replace("{*}", star) for name in about.get("names", ())),
+                names=tuple(_fill(name, here) for name in about.get("names", ())),
                 group=group,
                 group_css=group_css,
             )
@@ -321,13 +326,19 @@ def _cell(column: Column, source: Source, index: int, numbers: Numbers) -> Td:
     parts: list[Any] = []
     end = 0
     for match in _FIELD.finditer(template):
-        parts += [Markup(template[end : match.start()])] if match.start() > end else []
+        parts += _literal(template[end : match.start()])
         name, form = match[1], match[2] or "raw"
         mark = MARKS.get(form)
         parts.append(mark(row[name]) if mark else numbers(source.name, index, name, form))
         end = match.end()
-    parts += [Markup(template[end:])] if end < len(template) else []
+    parts += _literal(template[end:])
     return Td(tuple(parts), classes, column.span)
+
+
+def _literal(text: str) -> list[Markup]:
+    """What a cell says between its columns, in parts; arrows are marks."""
+    arrows = {"↑": UP, "↓": DOWN}
+    return [arrows.get(part) or Markup(part) for part in re.split("([↑↓])", text) if part]
 
 
 def _holds(part: str, row: Mapping[str, str]) -> bool:
@@ -389,7 +400,7 @@ def _attributes(css: str, span: int, rows: int) -> str:
 
 
 def _names(column: Column) -> tuple[str, ...]:
-    return column.names or tuple(column.number_fields) or (column.head,)
+    return column.names or (column.number_fields[0] if column.number_fields else column.head,)
 
 
 def _plain(part: object) -> str:
@@ -399,7 +410,8 @@ def _plain(part: object) -> str:
 
 
 def _tex(td: Td) -> str:
-    return "".join(_escape_tex(_text(part)) for part in td.parts)
+    raised = {UP: r"$^{\uparrow}$", DOWN: r"$^{\downarrow}$"}
+    return "".join(raised.get(part) or _escape_tex(_text(part)) for part in td.parts)
 
 
 def _escape_tex(value: object) -> str:
@@ -409,4 +421,4 @@ def _escape_tex(value: object) -> str:
 
 def _text(part: object) -> str:
     """Text of a part; markup without its tags."""
-    return part.striptags() if isinstance(part, Markup) else str(part)
+    return unescape(re.sub("<[^>]*>", "", part)) if isinstance(part, Markup) else str(part)

@@ -21,12 +21,16 @@ ABOVE, BELOW, NONE = "above", "below", "none"
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """A .tsv or .csv of this workflow; floats come back bit for bit, seeds and names as text."""
-    separator = "," if str(path).endswith(".csv") else "\t"
-    names = dict.fromkeys(("seed", "edit", "reference", "selection", "value", "label"), str)
-    return pd.read_csv(
-        path, sep=separator, float_precision="round_trip", dtype=names, keep_default_na=True
-    )
+    """A table: of a .tsv floats come back bit for bit, seeds and names as text; of a .csv all text.
+
+    A .csv is published numbers, which are printed as they were published: 0.80, not 0.8.
+    """
+    blank = {"keep_default_na": False, "na_values": [""]}
+    if str(path).endswith(".csv"):
+        return pd.read_csv(path, dtype=str, **blank)
+    texts = ("seed", "edit", "spec", "reference", "selection", "label", "layers")
+    types = dict.fromkeys(texts, str) | dict.fromkeys(("draw", "selection_draw"), "Int64")
+    return pd.read_csv(path, sep="\t", float_precision="round_trip", dtype=types, **blank)
 
 
 def direction(low: float, high: float) -> str:
