@@ -6,6 +6,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from stethoscope.published.audit import published_tables
@@ -223,6 +224,8 @@ def write_inputs(
         "seeds": list(seeds),
         "edits": edits,
         "evaluation": {"batch_size": 128},
+        "saes": {"topk": {}},
+        "specificity": {"controls": {"encoders": ["random"]}},
         "selections": {name: {"by": by} for name, by in SELECTORS.items()},
         "vectors": {
             "v2": {"problems": {"number_theory": 1500}},

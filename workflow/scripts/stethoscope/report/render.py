@@ -13,7 +13,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from stethoscope.report import audit_tables, corrected, examined, layout, tables
+from stethoscope.report import corrected, layout, tables
 from stethoscope.report.bench_table import bench_table
 from stethoscope.report.facts import Report
 from stethoscope.report.findings import findings
@@ -45,11 +45,9 @@ def render(report: Report, template: str | Path, style: str, figures: Mapping[st
         },
         further=further_edits(report),
         captions=_captions(report, path),
-        audit=audit_tables,
         findings=findings(report),
         bench=bench_table(report),
         merging=merging_table(report),
-        examined=examined,
         corrected=corrected,
         style=Markup(style),
         figures={name: Markup(_inline(svg)) for name, svg in figures.items()},

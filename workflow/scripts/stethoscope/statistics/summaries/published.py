@@ -14,7 +14,7 @@ from stethoscope.statistics.results import (
     direction,
     gains_and_losses,
 )
-from stethoscope.statistics.summaries.registry import summary
+from stethoscope.statistics.summaries.registry import frame, summary
 
 BASE_MODEL = "Base model"  # as the paper's Table 1 calls it
 SUMS = {"all": "all", "others": "all but NT"}
@@ -39,7 +39,7 @@ def published_z(results: Results) -> pd.DataFrame:
         for name, p in (("gains", "p_lmeval"), ("gains_holm", "p_holm")):
             row[name], _ = gains_and_losses(cells[p], cells["z"])
         rows.append(row)
-    return pd.DataFrame(rows, dtype=object)
+    return frame(rows)
 
 
 @summary
@@ -50,7 +50,7 @@ def published_tests(results: Results) -> pd.DataFrame:
     table = results["published_formulas"]
     css = table["both_print"].eq("yes").map({True: "chosen-row", False: ""})
     table = table.drop(columns=["z_printed", "p_printed"]).assign(css=css, kind="")
-    return pd.DataFrame([printed, *table.to_dict("records")], dtype=object)
+    return frame([printed, *table.to_dict("records")])
 
 
 @summary
@@ -73,7 +73,7 @@ def published_pairs(results: Results) -> pd.DataFrame:
         cells["direction"] = list(map(_marked, cells["p"], cells["difference"]))
         wide = _wide(cells, ("difference", "direction", "p"))
         rows.append({"method": method, "reference": reference} | wide)
-    return pd.DataFrame(rows, dtype=object)
+    return frame(rows)
 
 
 @summary
@@ -92,7 +92,7 @@ def published_counts(results: Results) -> pd.DataFrame:
         cells.loc[cells["possible"], ["below", "above"]] = None
         wide = _wide(cells, ("correct", "percent", "impossible", "below", "above"))
         rows.append({"label": ", ".join(where)} | wide)
-    return pd.DataFrame(rows, dtype=object)
+    return frame(rows)
 
 
 @summary
@@ -112,7 +112,7 @@ def published_verdicts(results: Results) -> pd.DataFrame:
     """How many checks there are, and how many have each verdict."""
     counts = results["published_checks"]["verdict"].value_counts()
     row = {verdict.replace(" ", "_"): counts.get(verdict, 0) for verdict in VERDICTS}
-    return pd.DataFrame([{"checks": counts.sum()} | row], dtype=object)
+    return frame([{"checks": counts.sum()} | row])
 
 
 def _marked(p: float, difference: float) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from stethoscope.problems.records import SUBJECTS
 from stethoscope.statistics.correlations import spearman
 from stethoscope.statistics.results import ABOVE, BELOW, NONE, SIGNIFICANT, Results, direction
-from stethoscope.statistics.summaries.registry import summary
+from stethoscope.statistics.summaries.registry import frame, summary
 from stethoscope.study.queries import control_encoders, scored_encoders
 
 # A set of layers is called stable or unstable by its mean Jaccard over bootstraps.
@@ -72,7 +72,7 @@ def target_measures(results: Results) -> pd.DataFrame:
                 about = cells.loc[(sae, seed)]
                 row |= {f"{name}_{view}": about[name] for name in ("value", "low", "high", "p")}
         rows += [row] if len(cells) else []
-    return pd.DataFrame(rows, dtype=object)
+    return frame(rows)
 
 
 def _of_target(results: Results, table: pd.DataFrame, shaded: str) -> pd.DataFrame:
@@ -170,7 +170,7 @@ def robustness_findings(results: Results) -> pd.DataFrame:
         for seed in results.seeds
         for row in answer(View(results, seed, sae))
     ]
-    return pd.DataFrame(rows, dtype=object)
+    return frame(rows)
 
 
 def _null(view: View) -> list[dict]:
