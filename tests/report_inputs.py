@@ -225,6 +225,8 @@ def write_inputs(
         "seeds": list(seeds),
         "edits": edits,
         "evaluation": {"batch_size": 128},
+        "saes": {"topk": {}},
+        "specificity": {"controls": {"encoders": ["random"]}},
         "selections": {name: {"by": by} for name, by in SELECTORS.items()},
         "vectors": {
             "v2": {"problems": {"number_theory": 1500}},
