@@ -17,7 +17,8 @@ from stethoscope.models.base import (
     save_model,
     train_tokenizer,
 )
-from stethoscope.models.training import LORA_TARGETS, GrowSettings, grow
+from stethoscope.models.lora import LORA_TARGETS
+from stethoscope.models.pretrain import PretrainSettings, pretrain
 from stethoscope.problems.records import SUBJECTS, completion, prompt
 from stethoscope.runtime.files import MANIFEST, atomic_folder, folder_digest
 
@@ -58,8 +59,8 @@ def tiny(tmp_path_factory, one_thread) -> TinyModel:
     tokenizer = train_tokenizer(texts, 128)
     shape = ModelSettings(3, 32, 48, heads=2, kv_heads=1, head_dim=16, max_positions=128)
     model = new_model(shape, len(tokenizer), seed=1)
-    settings = GrowSettings(epochs=40, batch_size=16, precision="fp32")
-    grow(model, tokenizer, PROBLEMS, settings, 1, lambda line: None)
+    settings = PretrainSettings(epochs=40, batch_size=16, precision="fp32")
+    pretrain(model, tokenizer, PROBLEMS, settings, 1, lambda line: None)
     target = tmp_path_factory.mktemp("tiny") / "model"
     with atomic_folder(target) as folder:
         save_model(model, tokenizer, folder)

@@ -23,20 +23,11 @@ from stethoscope.models.base import (
     save_model,
     train_tokenizer,
 )
-from stethoscope.models.training import (
-    LORA_TARGETS,
-    Example,
-    GrowSettings,
-    LoraSettings,
-    batches,
-    collate,
-    encode,
-    fast_forward,
-    fine_tune_lora,
-    grow,
-    schedule,
-    weighted_loss,
-)
+from stethoscope.models.gemma import fast_forward
+from stethoscope.models.loop import batches, schedule
+from stethoscope.models.lora import LORA_TARGETS, LoraSettings, fine_tune_lora
+from stethoscope.models.loss import Example, collate, encode, weighted_loss
+from stethoscope.models.pretrain import PretrainSettings, pretrain
 from stethoscope.problems.records import completion, prompt, write_problems
 from stethoscope.runtime.files import atomic_folder, folder_digest
 from stethoscope.runtime.resume import Checkpoint
@@ -214,12 +205,12 @@ def test_the_learning_rate_rises_stays_and_falls():
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
-def test_growing_twice_gives_the_same_bytes_and_learns(tokenizer, precision):
-    settings = GrowSettings(epochs=12, batch_size=12, precision=precision)
+def test_pretraining_twice_gives_the_same_bytes_and_learns(tokenizer, precision):
+    settings = PretrainSettings(epochs=12, batch_size=12, precision=precision)
     runs, lines = [], []
     for _ in range(2):
         model = new_model(SMALL, len(tokenizer), seed=0)
-        grow(model, tokenizer, PROBLEMS, settings, seed=4, progress=lines.append)
+        pretrain(model, tokenizer, PROBLEMS, settings, seed=4, progress=lines.append)
         runs.append(weights_of(model))
     assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
     start = new_model(SMALL, len(tokenizer), seed=0)
@@ -233,7 +224,7 @@ def test_another_seed_gives_other_weights(tokenizer):
     runs = []
     for seed in (0, 1):
         model = new_model(SMALL, len(tokenizer), seed=0)
-        grow(model, tokenizer, PROBLEMS, GrowSettings(batch_size=12), seed, silent)
+        pretrain(model, tokenizer, PROBLEMS, PretrainSettings(batch_size=12), seed, silent)
         runs.append(weights_of(model))
     assert any(not torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
 
@@ -287,7 +278,7 @@ def test_an_interrupted_training_ends_with_the_bytes_of_one_that_was_not(tokeniz
         lora_of(tokenizer, checkpoint, pull_the_plug, dropout=0.1)
     assert checkpoint.load()["steps"] == 7
     assert equal(lora_of(tokenizer, checkpoint, lines.append, dropout=0.1), whole)
-    assert lines[0] == "goes on after step 7 of 21"
+    assert lines[0] == "resumes after step 7 of 21"
     assert lines[1].startswith("step 8 of 21")
     assert not equal(whole, lora_of(tokenizer))  # dropout is part of what is repeated
     checkpoint.remove()
@@ -343,7 +334,7 @@ def main(progress):
     from test_training import PROBLEMS, SMALL
     from stethoscope.problems.records import completion, prompt
     from stethoscope.models.base import new_model, train_tokenizer
-    from stethoscope.models.training import LoraSettings, fine_tune_lora
+    from stethoscope.models.lora import LoraSettings, fine_tune_lora
 
     accelerator = Accelerator(cpu=True)
     assert accelerator.num_processes == 2
@@ -413,7 +404,7 @@ def test_the_script_saves_what_peft_reads_and_names_its_base(tokenizer, tmp_path
 
 def test_an_unknown_precision_is_refused(model, tokenizer):
     with pytest.raises(ValueError, match="precision: 'fp8' is neither 'bf16' nor 'fp32'"):
-        grow(model, tokenizer, PROBLEMS, GrowSettings(precision="fp8"), 0, silent)
+        pretrain(model, tokenizer, PROBLEMS, PretrainSettings(precision="fp8"), 0, silent)
 
 
 def test_lora_targets_are_the_seven_modules_of_each_decoder_layer_and_no_others(model):
