@@ -340,14 +340,16 @@ def truncated_model(folder: Path, layers: int):
 
 def select(work: Path, sizes: Sizes) -> str:
     """The layers whose task vector is largest against their weights: reads all edited weights."""
+    from functools import partial
+
     from stethoscope.edits.editing import read_weights
     from stethoscope.runtime.files import write_json
-    from stethoscope.selection.selectors import select_and_score
+    from stethoscope.selection.select import select_and_score
     from stethoscope.task_vectors.task_vector import TaskVector
 
     vector = TaskVector.load(work / "vector.safetensors")
-    weights = read_weights(work / "model", list(vector.modules))
-    settings = {"vector": vector, "relative_to_weights": True, "weights": weights}
+    weights = partial(read_weights, work / "model")
+    settings = {"vector": vector, "relative_to_weights": True, "base_weights": weights}
     layers, _ = select_and_score("task_vector_norm", sizes.layers, top=sizes.top, **settings)
     write_json(work / "layers.json", layers)
     return f"{len(layers)} of {sizes.layers} layers: {', '.join(map(str, layers))}"

@@ -29,12 +29,11 @@ for variable, value in {
 
 def checked(config):
     """The study that the configuration describes; one line and an end where it is wrong."""
-    schema = load.load_yaml(ROOT / "config/schemas/study.schema.yaml")
     source = " + ".join(str(path) for path in workflow.configfiles)
     try:
         for path in workflow.configfiles:
             load.load_yaml(path)
-        return load.check(config, schema, source)
+        return load.check(config, source)
     except ValueError as error:
         sys.exit(f"error: {error}")
 
@@ -114,10 +113,11 @@ def of_subject(section, key):
 def edit_recipes(wildcards):
     """What each draw of an edit is made of; the base is the empty edit."""
     recipes = {}
-    for edit in EDITS[wildcards.family]:
-        recipe, draw = studies.recipe(STUDY, wildcards.family), studies.draw_of(edit)
+    for drawn in studies.edit_ids(STUDY, wildcards.family):
+        edit, draw = studies.edit_name(drawn), drawn.draw or 1
+        recipe = studies.recipe(STUDY, wildcards.family)
         if wildcards.family != studies.BASE:
-            recipe["selection"] = studies.selection_of(STUDY, edit)
+            recipe["selection"] = studies.selection_name(studies.selection_of(STUDY, drawn))
         if how := studies.SETTINGS_OF.get(recipe["transform"]):
             drawn = {"draw": draw} if "seed" in recipe[how] else {}
             recipe[how] = {k: v for k, v in recipe[how].items() if k != "draws"} | drawn

@@ -1,11 +1,17 @@
-"""Write down the study as it was read: defaults filled in, assumptions listed."""
+"""Write down the study as it was read, and a table of its edits: who is who in other tables."""
 
-from stethoscope.runtime.files import write_json
+import pandas as pd
+
+from stethoscope.runtime.files import write_json, write_table
 from stethoscope.runtime.jobs import run
+from stethoscope.study.queries import edit_table
 
 
-def main(outputs, params) -> None:
-    write_json(outputs[0], params.study)
+def main(outputs, params, progress) -> None:
+    table = pd.DataFrame(edit_table(params.study), dtype=object)  # a missing draw stays empty
+    write_json(outputs.study, params.study)
+    write_table(outputs.edits, table)
+    progress(f"{len(table)} edits")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,10 +14,10 @@ import torch
 from hub_files import multimodal
 from peft import PeftModel
 from safetensors import safe_open
+from study_settings import lora, pretraining, shape
 from transformers import Gemma3ForConditionalGeneration
 
 from stethoscope.models.base import (
-    ModelSettings,
     decoder_layers,
     load_model,
     new_model,
@@ -25,14 +26,14 @@ from stethoscope.models.base import (
 )
 from stethoscope.models.gemma import fast_forward
 from stethoscope.models.loop import batches, schedule
-from stethoscope.models.lora import LORA_TARGETS, LoraSettings, fine_tune_lora
+from stethoscope.models.lora import LORA_TARGETS, fine_tune_lora
 from stethoscope.models.loss import Example, collate, encode, weighted_loss
-from stethoscope.models.pretrain import PretrainSettings, pretrain
+from stethoscope.models.pretrain import pretrain
 from stethoscope.problems.records import completion, prompt, write_problems
 from stethoscope.runtime.files import atomic_folder, folder_digest
 from stethoscope.runtime.resume import Checkpoint
 
-SMALL = ModelSettings(layers=2, hidden=32, intermediate=64, heads=4, kv_heads=2, head_dim=8)
+SMALL = shape(layers=2, hidden=32, intermediate=64, heads=4, kv_heads=2, head_dim=8)
 PROBLEMS = [
     {"problem": f"What is {a} + {b}?", "solution": f"{a} + {b} = \\boxed{{{a + b}}}"}
     for a in range(6)
@@ -120,8 +121,8 @@ def test_prompt_weight_zero_takes_the_prompt_out_of_the_loss(model):
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_the_fast_forward_pass_and_its_gradients_are_those_of_stock_gemma(tokenizer, groups):
-    shape = ModelSettings(2, 32, 64, heads=4, kv_heads=4 // groups, head_dim=8)
-    model = new_model(shape, len(tokenizer), seed=0)
+    small = shape(layers=2, hidden=32, intermediate=64, heads=4, kv_heads=4 // groups, head_dim=8)
+    model = new_model(small, len(tokenizer), seed=0)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn(parameter.shape))
@@ -206,7 +207,7 @@ def test_the_learning_rate_rises_stays_and_falls():
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_pretraining_twice_gives_the_same_bytes_and_learns(tokenizer, precision):
-    settings = PretrainSettings(epochs=12, batch_size=12, precision=precision)
+    settings = pretraining(epochs=12, batch_size=12, precision=precision)
     runs, lines = [], []
     for _ in range(2):
         model = new_model(SMALL, len(tokenizer), seed=0)
@@ -224,14 +225,14 @@ def test_another_seed_gives_other_weights(tokenizer):
     runs = []
     for seed in (0, 1):
         model = new_model(SMALL, len(tokenizer), seed=0)
-        pretrain(model, tokenizer, PROBLEMS, PretrainSettings(batch_size=12), seed, silent)
+        pretrain(model, tokenizer, PROBLEMS, pretraining(batch_size=12), seed, silent)
         runs.append(weights_of(model))
     assert any(not torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
 
 
 def test_a_lora_trains_its_own_weights_and_leaves_the_model_alone(model, tokenizer):
     before = weights_of(model)
-    settings = LoraSettings(rank=4, alpha=8, epochs=2, batch_size=12)
+    settings = lora(rank=4, alpha=8, epochs=2, batch_size=12)
     adapted = fine_tune_lora(model, tokenizer, PROBLEMS, settings, seed=0, progress=silent)
     after = weights_of(adapted)
     for name, weight in before.items():
@@ -246,7 +247,7 @@ def test_training_a_lora_twice_gives_the_same_bytes(tokenizer):
     runs = []
     for _ in range(2):
         model = new_model(SMALL, len(tokenizer), seed=0)
-        settings = LoraSettings(rank=4, dropout=0.1, epochs=1, batch_size=12)
+        settings = lora(rank=4, dropout=0.1, epochs=1, batch_size=12)
         runs.append(weights_of(fine_tune_lora(model, tokenizer, PROBLEMS, settings, 3, silent)))
     assert runs[0].keys() == runs[1].keys()
     assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
@@ -256,9 +257,7 @@ def lora_of(tokenizer, checkpoint=None, progress=silent, **settings):
     """Weights of a LoRA after three epochs of seven steps on a new model, and nothing else."""
     settings = {"rank": 4, "epochs": 3, "batch_size": 7, "precision": "fp32", **settings}
     model = new_model(SMALL, len(tokenizer), seed=0)
-    adapted = fine_tune_lora(
-        model, tokenizer, PROBLEMS, LoraSettings(**settings), 3, progress, checkpoint
-    )
+    adapted = fine_tune_lora(model, tokenizer, PROBLEMS, lora(**settings), 3, progress, checkpoint)
     return {name: value for name, value in weights_of(adapted).items() if "lora_" in name}
 
 
@@ -310,7 +309,7 @@ def test_a_batch_in_parts_gives_the_gradient_of_the_whole(tokenizer, accumulate)
 def test_a_bf16_base_is_left_alone_under_an_fp32_adapter(tokenizer):
     model = new_model(SMALL, len(tokenizer), seed=0).bfloat16()
     before = weights_of(model)
-    settings = LoraSettings(rank=4, epochs=1, batch_size=12, gradient_checkpointing=True)
+    settings = lora(rank=4, epochs=1, batch_size=12, gradient_checkpointing=True)
     after = weights_of(fine_tune_lora(model, tokenizer, PROBLEMS, settings, 0, silent))
     adapter = {name: weight for name, weight in after.items() if "lora_" in name}
     assert {weight.dtype for weight in adapter.values()} == {torch.float32}
@@ -334,13 +333,14 @@ def main(progress):
     from test_training import PROBLEMS, SMALL
     from stethoscope.problems.records import completion, prompt
     from stethoscope.models.base import new_model, train_tokenizer
-    from stethoscope.models.lora import LoraSettings, fine_tune_lora
+    from stethoscope.models.lora import fine_tune_lora
+    from study_settings import lora
 
     accelerator = Accelerator(cpu=True)
     assert accelerator.num_processes == 2
     texts = [prompt(p["problem"]) + completion(p["solution"]) for p in PROBLEMS]
     tokenizer = train_tokenizer(texts, 140)
-    settings = LoraSettings(rank=4, epochs=3, batch_size=7, precision="fp32")
+    settings = lora(rank=4, epochs=3, batch_size=7, precision="fp32")
     model = new_model(SMALL, len(tokenizer), seed=0)
     adapted = fine_tune_lora(
         model, tokenizer, PROBLEMS, settings, 3, progress, accelerator=accelerator
@@ -380,8 +380,8 @@ def test_the_script_saves_what_peft_reads_and_names_its_base(tokenizer, tmp_path
         save_model(new_model(SMALL, len(tokenizer), seed=0), tokenizer, folder)
     records = [{**p, "level": "Level 1", "type": "Algebra"} for p in PROBLEMS[:9]]
     write_problems(tmp_path / "train.jsonl", records)
-    lora = {"rank": 2, "epochs": 1, "batch_size": 4, "processes": 1}
-    settings = {"problems": {"algebra": 8}, "lora": lora}
+    settings_of_lora = {**asdict(lora(rank=2, epochs=1, batch_size=4)), "processes": 1}
+    settings = {"problems": {"algebra": 8}, "lora": settings_of_lora}
     manifest, lines = tmp_path / "model/manifest.json", []
     given = {
         "inputs": SimpleNamespace(problems=tmp_path / "train.jsonl", model=manifest),
@@ -404,7 +404,7 @@ def test_the_script_saves_what_peft_reads_and_names_its_base(tokenizer, tmp_path
 
 def test_an_unknown_precision_is_refused(model, tokenizer):
     with pytest.raises(ValueError, match="precision: 'fp8' is neither 'bf16' nor 'fp32'"):
-        pretrain(model, tokenizer, PROBLEMS, PretrainSettings(precision="fp8"), 0, silent)
+        pretrain(model, tokenizer, PROBLEMS, replace(pretraining(), precision="fp8"), 0, silent)
 
 
 def test_lora_targets_are_the_seven_modules_of_each_decoder_layer_and_no_others(model):

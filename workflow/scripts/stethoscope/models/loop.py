@@ -28,7 +28,7 @@ Progress = Callable[[str], None]
 _BUCKET = 32
 
 
-class Settings(Protocol):
+class LoopOptions(Protocol):
     """What the loop reads of PretrainSettings and LoraSettings."""
 
     epochs: int
@@ -43,7 +43,7 @@ def train(
     model: PreTrainedModel | PeftModel,
     examples: Sequence[Example],
     optimizers: Sequence[torch.optim.Optimizer],
-    settings: Settings,
+    settings: LoopOptions,
     seed: int,
     progress: Progress,
     accumulate: int = 1,

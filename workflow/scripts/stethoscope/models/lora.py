@@ -40,20 +40,20 @@ class LoraSettings:
     that a step's batch is computed in, one after the other; their gradient is the batch's.
     """
 
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.0
-    epochs: int = 6
-    batch_size: int = 16
-    lr: float = 4e-3
-    weight_decay: float = 0.0
-    warmup: float = 0.03
-    decay: float = 1.0
-    prompt_weight: float = 0.0
-    precision: str = "bf16"
-    base_dtype: str = "float32"
-    gradient_checkpointing: bool = False
-    accumulate: int = 1
+    rank: int
+    alpha: int
+    dropout: float
+    epochs: int
+    batch_size: int
+    lr: float
+    weight_decay: float
+    warmup: float
+    decay: float
+    prompt_weight: float
+    precision: str
+    base_dtype: str
+    gradient_checkpointing: bool
+    accumulate: int
 
 
 def fine_tune_lora(

@@ -28,15 +28,15 @@ class PretrainSettings:
     precision: "bf16" (fast on CPUs with AVX512_BF16 or AMX, and on GPUs) or "fp32".
     """
 
-    epochs: int = 1
-    batch_size: int = 48
-    matrix_lr: float = 0.02
-    vector_lr: float = 3e-3
-    weight_decay: float = 0.01
-    warmup: float = 0.03
-    decay: float = 0.5
-    prompt_weight: float = 0.1
-    precision: str = "bf16"
+    epochs: int
+    batch_size: int
+    matrix_lr: float
+    vector_lr: float
+    weight_decay: float
+    warmup: float
+    decay: float
+    prompt_weight: float
+    precision: str
 
 
 def pretrain(
