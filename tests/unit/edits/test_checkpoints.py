@@ -21,8 +21,8 @@ from transformers import (
 from stethoscope.edits.editing import read_edit, read_weights, save_edit, scaled
 from stethoscope.evaluation.evaluation import edited
 from stethoscope.models.base import LORA_MODULES, decoder_layers, load_model, train_tokenizer
+from stethoscope.models.lora import LORA_TARGETS
 from stethoscope.models.parameter_names import in_memory, on_disk
-from stethoscope.models.training import LORA_TARGETS
 from stethoscope.runtime.files import MANIFEST, folder_digest, folder_digests, write_json
 from stethoscope.saes.residuals import residuals
 from stethoscope.task_vectors.task_vector import (

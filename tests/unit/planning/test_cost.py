@@ -53,7 +53,7 @@ def gemma(full):
 @pytest.mark.parametrize(
     ("rule", "names", "took"),
     [
-        ("grow_model", {}, 226.7),
+        ("pretrain_model", {}, 226.7),
         ("train_saes", {"sae": "narrow"}, 81.8),
         ("train_saes", {"sae": "wide"}, 237.5),
         ("train_adapter", {"vector": "v2"}, 52.2),
@@ -118,7 +118,7 @@ def test_requests_grow_with_each_attempt(gemma):
 
 
 def test_requests_hold_what_jobs_of_the_full_study_held(full):
-    held = {"grow_model": ({}, 2402), "train_saes": ({"sae": "wide"}, 1746)}
+    held = {"pretrain_model": ({}, 2402), "train_saes": ({"sae": "wide"}, 1746)}
     held |= {"train_adapter": ({"vector": "v25"}, 1565), "sum_activations": ({"sae": "wide"}, 1051)}
     held |= {"evaluate_edits": ({"family": "full"}, 689)}
     for rule, (names, mebibytes) in held.items():

@@ -288,7 +288,7 @@ def _fetched(study: Mapping, rule: str, names: Mapping) -> Cost:
     return Cost(cpu=LIGHT_SECONDS, wait=wait, disk=volume, download=volume)
 
 
-def _grow(study: Mapping, names: Mapping) -> Cost:
+def _pretrain(study: Mapping, names: Mapping) -> Cost:
     size, training = sizes(study), study["model"]["grow"]["training"]
     problems = size.count("pretrain") * training["epochs"]
     return Cost(
@@ -431,7 +431,7 @@ def _evaluate_again(study: Mapping, names: Mapping) -> Cost:
 
 
 _ESTIMATES: dict[str, Callable[[Mapping, Mapping], Cost]] = {
-    "grow_model": _grow,
+    "pretrain_model": _pretrain,
     "train_saes": _train_saes,
     "train_adapter": _train_adapter,
     "sum_activations": _sum_activations,
