@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from stethoscope.edits.editing import read_weights
+from stethoscope.edits.weights import read_weights
+from stethoscope.names import SelectionId, selection_name, sets_by_draw
 from stethoscope.runtime.files import read_json, write_json
 from stethoscope.runtime.jobs import job
 from stethoscope.selection.selectors import selected
 from stethoscope.specificity.scores import ProblemSums
-from stethoscope.study.queries import concrete_selections
 from stethoscope.task_vectors.task_vector import TaskVector
 
 with job(snakemake) as progress:
@@ -40,5 +40,6 @@ with job(snakemake) as progress:
     selection = {"selection": snakemake.wildcards.selection, **described}
     selection |= selected(snakemake.params.n_layers, snakemake.params.draws, settings)
     write_json(snakemake.output[0], selection)
-    for name, found in concrete_selections(selection).items():
+    for draw, found in sets_by_draw(selection).items():
+        name = selection_name(SelectionId(snakemake.wildcards.selection, draw))
         progress(f"{name}: layers {', '.join(map(str, found['layers']))}")

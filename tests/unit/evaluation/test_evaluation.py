@@ -14,20 +14,15 @@ from lm_eval.tasks.minerva_math import utils as minerva
 from peft import PeftModel
 from tokenizers.processors import TemplateProcessing
 
-from stethoscope.edits.editing import scaled
-from stethoscope.evaluation.evaluation import (
-    Evaluator,
-    HuggingFace,
-    Questions,
-    check_requests,
-    edited,
-    math_verify,
-    minerva_task,
-    packaged_task,
-)
+from stethoscope.edits.apply import edited
+from stethoscope.evaluation.backend import check_requests
+from stethoscope.evaluation.hf import HuggingFace
+from stethoscope.evaluation.runner import Evaluator
+from stethoscope.evaluation.tasks import TaskSettings, math_verify, minerva_task, packaged_task
 from stethoscope.models.base import load_model, load_tokenizer
 from stethoscope.problems.records import MATH, prompt
-from stethoscope.task_vectors.task_vector import extract_task_vector
+from stethoscope.task_vectors.adapter import extract_task_vector
+from stethoscope.task_vectors.task_vector import scaled
 
 CAP = 16
 
@@ -42,7 +37,7 @@ def split(problems):
 
 
 def asking(model, tokenizer, problems, cap=CAP, batch_size=5, **how):
-    return Evaluator(HuggingFace(model, tokenizer, batch_size), problems, Questions(cap, **how))
+    return Evaluator(HuggingFace(model, tokenizer, batch_size), problems, TaskSettings(cap, **how))
 
 
 @pytest.fixture(scope="module")

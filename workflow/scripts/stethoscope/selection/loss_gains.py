@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from transformers import PreTrainedModel
 
-from stethoscope.evaluation.evaluation import edited
+from stethoscope.edits.apply import edited
 from stethoscope.models.loss import Batch, n_tokens, solution_loss
 from stethoscope.models.parameter_names import in_memory
 from stethoscope.models.training import weighted_loss

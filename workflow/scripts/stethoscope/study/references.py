@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from stethoscope.names import BASE, edit_name
+from stethoscope.study.edit_spec import MERGING_NEEDS, SETTINGS_OF
 from stethoscope.study.queries import (
-    BASE,
-    MERGING_NEEDS,
-    SETTINGS_OF,
-    edit_names,
+    edit_ids,
     evaluated,
     generation,
     layer_count,
@@ -129,7 +128,7 @@ def broken_references(study: Mapping) -> Iterator[str]:
             "itself, expected another one"
         )
     yield from _broken_questions(study)
-    concrete = [edit for family in evaluated(study) for edit in edit_names(study, family)]
+    concrete = [edit_name(edit) for spec in evaluated(study) for edit in edit_ids(study, spec)]
     for reference in study["statistics"]["references"]:
         yield from known("statistics.references", reference, concrete)
     if all(edit["role"] != "ours" for edit in study["edits"].values()):
