@@ -210,8 +210,8 @@ def make_model(folder: Path, sizes: Sizes) -> None:
 def make_adapter(folder: Path, sizes: Sizes, base: str) -> None:
     """Write a LoRA on all linear modules of the language model, its norm 1 % of the weights'."""
     import numpy as np
-
     from stethoscope.edits.editing import save_adapter
+
     from stethoscope.task_vectors.task_vector import LowRank, TaskVector
 
     generator, modules = np.random.default_rng(1), {}
@@ -340,14 +340,17 @@ def truncated_model(folder: Path, layers: int):
 
 def select(work: Path, sizes: Sizes) -> str:
     """The layers whose task vector is largest against their weights: reads all edited weights."""
+    from functools import partial
+
     from stethoscope.edits.editing import read_weights
+
     from stethoscope.runtime.files import write_json
-    from stethoscope.selection.selectors import select_and_score
+    from stethoscope.selection.select import select_and_score
     from stethoscope.task_vectors.task_vector import TaskVector
 
     vector = TaskVector.load(work / "vector.safetensors")
-    weights = read_weights(work / "model", list(vector.modules))
-    settings = {"vector": vector, "relative_to_weights": True, "weights": weights}
+    weights = partial(read_weights, work / "model")
+    settings = {"vector": vector, "relative_to_weights": True, "base_weights": weights}
     layers, _ = select_and_score("task_vector_norm", sizes.layers, top=sizes.top, **settings)
     write_json(work / "layers.json", layers)
     return f"{len(layers)} of {sizes.layers} layers: {', '.join(map(str, layers))}"
@@ -362,6 +365,7 @@ def edit(work: Path, sizes: Sizes) -> str:
         save_edit,
         scaled,
     )
+
     from stethoscope.runtime.files import atomic_folder, read_json, write_table
     from stethoscope.task_vectors.task_vector import TaskVector
 
@@ -383,8 +387,9 @@ def edit(work: Path, sizes: Sizes) -> str:
 
 def export(work: Path, sizes: Sizes) -> str:
     """The checkpoint."""
-    from stethoscope.edits.checkpoint import export_checkpoint, export_summary
     from stethoscope.edits.editing import read_edit
+
+    from stethoscope.edits.checkpoint import export_checkpoint, export_summary
 
     record = export_checkpoint(work / "model", read_edit(work / "edit"), work / "exported")
     landed = export_summary(record)

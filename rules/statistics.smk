@@ -1,5 +1,7 @@
 """What the evaluations and measurements say, over all seeds."""
 
+from stethoscope.report.table import read_specs
+
 PAIRS = studies.merged_pairs(STUDY)
 MERGED = sorted({pair[which] for pair in PAIRS for which in ("first", "second")})
 MERGED_IN = sorted({pair["selection"] for pair in PAIRS})
@@ -270,25 +272,6 @@ rule summarize_stability:
         "../workflow/scripts/summarize_stability.py"
 
 
-rule recompute_published:
-    input:
-        table1=PUBLISHED / "table1.csv",
-        sizes=PUBLISHED / "subject_sizes.csv",
-    output:
-        "<results>/statistics/published_table1.tsv",
-    log:
-        "<logs>/recompute_published.log",
-    localrule: True
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        code=code_digest("recompute_published"),
-    message:
-        "recompute the published Table 1 from its percentages"
-    script:
-        "../workflow/scripts/recompute_published.py"
-
-
 rule describe_study:
     output:
         study="<results>/statistics/study.json",
@@ -305,3 +288,63 @@ rule describe_study:
         "write down the study as it was read, and a table of its edits"
     script:
         "../workflow/scripts/describe_study.py"
+
+
+# Tables by name: sources of the summaries and of the report.
+MEASURED = {
+    "accuracy": rules.compare_edits.output.accuracy,
+    "alphas": rules.compare_edits.output.alphas,
+    "comparisons": rules.compare_edits.output.comparisons,
+    "families": rules.correct_comparisons.output.families,
+    "noninferiority": rules.correct_comparisons.output.noninferiority,
+    "sweep": rules.compare_sweeps.output.sweep,
+    "optimism": rules.compare_sweeps.output.optimism,
+    "noise": rules.measure_noise.output[0],
+    "protocols": rules.compare_protocols.output[0],
+    "energy": rules.summarize_energy.output[0],
+    "interference": rules.measure_interference.output[0],
+    "specificity": rules.summarize_layers.output.specificity,
+    "saes": rules.summarize_layers.output.saes,
+    "selectors": rules.summarize_selections.output.selectors,
+    "sp_stability": rules.summarize_stability.output.stability,
+    "sp_measures": rules.summarize_stability.output.measures,
+    "sp_sensitivity": rules.summarize_stability.output.sensitivity,
+    "search": rules.correlate_search.output.configurations,
+    "search_correlations": rules.correlate_search.output.correlations,
+    **{f"published_{name}": path for name, path in rules.audit_published.output.items()},
+    "edits": rules.describe_study.output.edits,
+    "study": rules.describe_study.output.study,
+}
+TABLES = [f"table{number}" for number in range(1, 7)]
+RECORD = {name: PUBLISHED / f"{name}.csv" for name in (*TABLES, "text_claims")}
+SPECS = sorted(TEMPLATES.glob("tables/*.yaml"))
+
+
+def summaries():
+    """Names of the tables that only the report needs: its specs' and its sentences' sources."""
+    try:
+        named = [spec["source"] for spec in read_specs(TEMPLATES / "tables").values()]
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    for names in load.load_yaml(TEMPLATES / "sources.yaml").values():
+        named += names
+    return sorted({*named} - {*MEASURED, *RECORD})
+
+
+rule summarize_results:
+    input:
+        **MEASURED,
+        **RECORD,
+    output:
+        **{name: f"<results>/statistics/summaries/{name}.tsv" for name in summaries()},
+    log:
+        "<logs>/summarize_results.log",
+    localrule: True
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code_digest("summarize_results"),
+    message:
+        "compute what the report prints"
+    script:
+        "../workflow/scripts/summarize_results.py"

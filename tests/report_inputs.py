@@ -7,10 +7,12 @@ from itertools import product
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
-from stethoscope.published import retest as audit
-from stethoscope.published.consistency import published_checks
-from stethoscope.published.record import TABLES, Record
+from stethoscope.published.audit import published_tables
+from stethoscope.published.record import Record
+from stethoscope.statistics.results import Results, read_table
+from stethoscope.statistics.summaries import SUMMARIES, write_summaries
 
 RECORD = Path(__file__).parents[1] / "config" / "published"
 
@@ -51,15 +53,14 @@ LAYERS["random_basis"] = "2,3,5"
 MERGED = {"dual": 1.0, "ties": 0.2}
 LAYERS |= {"dual": "2,3,5", "ties": LAYERS["full"]}
 LAYERS |= dict.fromkeys(("projected_all", "projected_all_matched"), LAYERS["full"])
+ROLES = ("base", "full", "random", "projection", "projection_matched", "ours", "other", "control")
 GRID = ("0.375", "0.5", "0.75", "1.0", "1.5")
-RULES = dict.fromkeys(("accuracy", "comparisons", "published_table1"), "compare_edits")
+RULES = dict.fromkeys(("accuracy", "comparisons"), "compare_edits")
 RULES |= {"alphas": "choose_alpha", "energy": "collect_energy", "specificity": "collect_sp"}
-RULES |= dict.fromkeys(
-    (f"published_{name}" for name in ("comparisons", "significant", "sweep", "grim", "power")),
-    "retest_published",
-)
-RULES |= {"published_formulas": "retest_published", "published_checks": "check_published"}
-RULES |= {"interference": "measure_interference"}
+AUDITED = "table1 comparisons significant sweep grim power formulas checks".split()
+RULES |= dict.fromkeys((f"published_{name}" for name in AUDITED), "audit_published")
+RULES |= {"interference": "measure_interference", "edits": "describe_study"}
+RULES |= dict.fromkeys(SUMMARIES, "summarize_results")
 RULES |= dict.fromkeys(("search", "search_correlations"), "correlate_search")
 RULES |= {"saes": "collect_saes", "selectors": "compare_selectors", "study": "resolve_study"}
 RULES |= dict.fromkeys(("families", "noninferiority"), "correct_comparisons")
@@ -74,7 +75,6 @@ SELECTORS = {
     "norm": "task_vector_norm",
 }
 
-PUBLISHED_Z = {"Full LoRA merge (34L)": -0.5, "SAE Projection": 0.6, "Ours (SP4)": 3.41}
 
 COLUMNS = {
     "accuracy": "seed edit alpha subject n correct accuracy se truncated unparsed mean_tokens",
@@ -105,8 +105,6 @@ COLUMNS = {
     "sp_measures": "seed sae subject measure value low high p",
     "sp_sensitivity": "seed sae subject epsilon unit denominator configured sp_lowest sp_highest "
     "spearman jaccard layers",
-    "published_table1": "method subject n correct_base correct_method z_pooled z_lmeval p_lmeval "
-    "p_holm grim_possible",
     "search": "seed search edit perplexity n_validation accuracy_validation n_test accuracy_test",
     "search_correlations": "seed search split n r r_low r_high p rho p_rho",
 }
@@ -181,7 +179,6 @@ def write_inputs(
         "sp_stability": _sp_stability(seeds),
         "sp_measures": _sp_measures(seeds),
         "sp_sensitivity": _sp_sensitivity(seeds),
-        "published_table1": _published_table1(),
     }
     for name, rows in tables.items():
         paths[name] = f"results/small/statistics/{name}.tsv"
@@ -242,29 +239,52 @@ def write_inputs(
     paths["study"] = "results/small/study.json"
     text = json.dumps(study, indent=2, sort_keys=True)  # as describe_study writes it
     (root / paths["study"]).write_text(text, encoding="utf-8")
-    return paths
+    paths["edits"] = "results/small/statistics/edits.tsv"
+    rows = _edits(study["edits"], [*effects, *UNEVALUATED])
+    pd.DataFrame(rows, dtype=object).to_csv(root / paths["edits"], sep="\t", index=False)
+    return paths | write_summarized(root, paths)
+
+
+def write_summarized(root: Path, paths):
+    """Write the summaries of the inputs; returns {name: path relative to root}."""
+    tables = {name: read_table(root / path) for name, path in paths.items() if name != "study"}
+    study = json.loads((root / paths["study"]).read_text("utf-8"))
+    written = {name: f"results/small/statistics/summaries/{name}.tsv" for name in SUMMARIES}
+    (root / "results/small/statistics/summaries").mkdir(exist_ok=True)
+    results = Results(tables, study)
+    write_summaries(results, {name: root / path for name, path in written.items()})
+    return written
+
+
+def _edits(configured, names):
+    """Rows of edits.tsv: by role, then as configured, then by draw."""
+    base = {"role": "base", "label": "Base model", "transform": "raw"}
+    rows = []
+    for spec, about in ({"base": base} | configured).items():
+        for name in (name for name in names if name.partition("-")[0] == spec):
+            draw = name.partition("-")[2] or None
+            row = {"edit": name, "spec": spec, "draw": draw, "role": about["role"]}
+            row |= {"label": about["label"], "selection": about.get("selection")}
+            row |= {"selection_draw": draw if spec == "random" else None}
+            row |= {"transform": about["transform"], "evaluated": int(name not in UNEVALUATED)}
+            rows.append(row)
+    return sorted(rows, key=lambda row: ROLES.index(row["role"]))
 
 
 def published_record():
     """The published record as the repository has it."""
-    tables = {name: pd.read_csv(RECORD / f"{name}.csv") for name in TABLES}
-    return Record(text_claims=pd.read_csv(RECORD / "text_claims.csv", dtype=str), **tables)
+    return Record.load({path.stem: path for path in RECORD.glob("*.csv")})
+
+
+def published_sentences():
+    """The sentences of the checks of the record."""
+    return yaml.safe_load((RECORD / "sentences.yaml").read_text("utf-8"))
 
 
 @cache
 def audited():
     """The tables of the audit, of the published record itself, as TSV."""
-    record = published_record()
-    z, p = (record.claim(name).value for name in ("C03", "C04"))
-    tables = {
-        "comparisons": record.comparisons.reset_index(),
-        "significant": record.significant.reset_index(),
-        "sweep": record.sweep,
-        "grim": record.grim,
-        "power": record.power.reset_index(),
-        "formulas": audit.published_formulas((29.6, 39.4), 540, z, p),
-        "checks": published_checks(record),
-    }
+    tables = published_tables(published_record(), published_sentences())
     return {name: table.to_csv(sep="\t", index=False) for name, table in tables.items()}
 
 
@@ -524,16 +544,6 @@ def _saes(seeds):
     for seed in seeds:
         for layer in range(8):
             rows.append([seed, "topk", layer, 0.95 - layer / 100, 16.0, layer / 1000])
-    return rows
-
-
-def _published_table1():
-    rows = []
-    for method, z in PUBLISHED_Z.items():
-        for short in SHORT.values():
-            possible = not (method == "SAE Projection" and short == "GEO")
-            p = 0.0006 if z > 3 else 0.55
-            rows.append([method, short, 540, 160, 213, z, z, p, min(1, 7 * p), possible])
     return rows
 
 

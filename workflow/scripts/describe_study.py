@@ -8,7 +8,7 @@ from stethoscope.study.queries import edit_table
 
 
 def main(outputs, params, progress) -> None:
-    table = pd.DataFrame(edit_table(params.study), dtype=object)  # a draw that is missing: empty
+    table = pd.DataFrame(edit_table(params.study), dtype=object)  # a missing draw stays empty
     write_json(outputs.study, params.study)
     write_table(outputs.edits, table)
     progress(f"{len(table)} edits")

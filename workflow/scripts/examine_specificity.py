@@ -2,8 +2,8 @@
 
 from stethoscope.runtime.files import write_table
 from stethoscope.runtime.jobs import job
+from stethoscope.saes.problem_sums import ProblemSums
 from stethoscope.specificity.robustness import Choice, Scoring, examine
-from stethoscope.specificity.scores import ProblemSums
 
 with job(snakemake) as progress:
     scoring = snakemake.params.scoring

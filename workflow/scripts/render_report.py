@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-from stethoscope.report.facts import INPUTS, Report, load_sources
-from stethoscope.report.reporting import FIGURE_NAMES, render, table_files
+from stethoscope.report.facts import Report, load_sources
+from stethoscope.report.render import FIGURE_NAMES, render, table_files
 from stethoscope.runtime.files import write_json, write_text
 from stethoscope.runtime.jobs import job
 
 with job(snakemake) as progress:
-    paths = {name: snakemake.input[name] for name in INPUTS}
-    report = Report(load_sources(paths, snakemake.params.rules))
+    rules = snakemake.params.rules
+    report = Report(load_sources({name: snakemake.input[name] for name in rules}, rules))
     figures = {name: Path(snakemake.input[name]).read_text("utf-8") for name in FIGURE_NAMES}
     style = Path(snakemake.input.style).read_text("utf-8")
     page = render(report, snakemake.input.template, style, figures)
     write_text(snakemake.output.page, page)
     for name, text in table_files(report, snakemake.input.template).items():
         write_text(snakemake.output[name.replace(".", "_")], text)
-    write_json(snakemake.output.cells, report.cells.records())
-    progress(f"{len(report.cells.records())} numbers")
+    write_json(snakemake.output.cells, report.records())
+    progress(f"{len(report.records())} numbers")

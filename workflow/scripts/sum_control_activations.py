@@ -13,7 +13,7 @@ from stethoscope.runtime.jobs import job
 from stethoscope.saes.activations import residuals, sample, store_residuals, sum_by_problem
 from stethoscope.saes.control_encoders import ENCODERS, SAMPLED_TEXTS
 from stethoscope.saes.formats import load_encoder
-from stethoscope.specificity.scores import ProblemSums
+from stethoscope.saes.problem_sums import ProblemSums
 
 with job(snakemake) as progress, TemporaryDirectory(dir=snakemake.resources.tmpdir) as scratch:
     base, device = Path(snakemake.input.model).parent, snakemake.params.device

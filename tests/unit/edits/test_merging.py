@@ -23,13 +23,7 @@ from stethoscope.edits.weights import read_weights
 from stethoscope.models.base import load_model
 from stethoscope.task_vectors.adapter import extract_task_vector, save_adapter
 from stethoscope.task_vectors.delta import Dense, LowRank, OnDemand
-from stethoscope.task_vectors.task_vector import (
-    TaskVector,
-    check_fits,
-    combine,
-    layer_of,
-    scaled,
-)
+from stethoscope.task_vectors.task_vector import TaskVector, check_fits, combine, layer_of, scaled
 
 X, Y = "layers.0.x", "layers.1.y"
 SETTINGS = {

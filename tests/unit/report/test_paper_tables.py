@@ -11,7 +11,7 @@ from report_inputs import EFFECTS, RECORD, RULES, write_inputs
 
 from stethoscope.report.facts import Report, load_sources
 from stethoscope.report.paper_tables import TABLES, candidates, further_edits, methods
-from stethoscope.report.reporting import table_files
+from stethoscope.report.render import PAPER_TABLES, table_files
 
 TEMPLATE = Path(__file__).parents[3] / "report/report.html.j2"
 
@@ -40,8 +40,10 @@ def width(line):
 @pytest.mark.parametrize("options", [{}, {"seeds": (1, 2)}, {"read_again": False}])
 def test_every_latex_row_has_the_columns_that_the_table_declares(tmp_path, options):
     files = table_files(make(tmp_path, **options), TEMPLATE)
-    assert sorted(files) == sorted(f"{name}.{kind}" for name in TABLES for kind in ("tsv", "tex"))
-    for name in TABLES:
+    assert sorted(files) == sorted(
+        f"{name}.{kind}" for name in PAPER_TABLES for kind in ("tsv", "tex")
+    )
+    for name in PAPER_TABLES:
         text = files[f"{name}.tex"]
         declared = re.search(r"\\begin\{tabular\}\{([lr]+)\}", text)[1]
         rows = [line for line in text.splitlines() if line.endswith(r" \\")]
@@ -53,9 +55,9 @@ def test_every_latex_row_has_the_columns_that_the_table_declares(tmp_path, optio
 def test_every_number_of_the_files_is_a_recorded_cell(tmp_path, options):
     report = make(tmp_path, **options)
     files = table_files(report, TEMPLATE)
-    printed = {str(record["text"]).replace("−", "-") for record in report.cells.records()}
+    printed = {str(record["text"]).replace("−", "-") for record in report.records()}
     words = {edit.label for edit in report.edits}
-    for name in TABLES:
+    for name in PAPER_TABLES:
         for row in csv.DictReader(files[f"{name}.tsv"].splitlines(), delimiter="\t"):
             for column, text in row.items():
                 if column in ("method", "edit", "selected", "chosen") or "selected" in column:

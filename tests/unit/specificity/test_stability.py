@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from stethoscope.selection.selectors import select
+from stethoscope.selection.select import select
 from stethoscope.specificity.robustness import (
     Choice,
     DenseSums,
@@ -159,7 +159,7 @@ def test_selection_frequencies_are_those_of_a_loop_over_resampled_problems(layer
         values = [sp_of(problems_of(layers[layer], order), scoring) for layer in range(4)]
         profiles.append([value[score == "sp_smooth"] for value in values])
         table = pd.DataFrame({"layer": range(4), score: profiles[-1]})
-        times[select("specificity", 4, table=table, score=score, top=2)] += 1
+        times[select("specificity", 4, sp_table=table, score=score, top=2)] += 1
     found = examined(layers, scoring=scoring, choice=Choice(score, top=2)).layers
     assert found["frequency"].tolist() == pytest.approx(times / 60)
     bounds = np.percentile(profiles, [2.5, 97.5], axis=0)
@@ -206,7 +206,7 @@ def test_sp_stands_in_the_table_as_the_sp_table_has_it(layers):
     table = specificity_table(scores, threshold=1.0)
     assert found[["layer", "sp", "sp_smooth"]].equals(table[["layer", "sp", "sp_smooth"]])
     assert found.loc[found["selected"] == 1, "layer"].tolist() == select(
-        "specificity", 4, table=table, top=2
+        "specificity", 4, sp_table=table, top=2
     )
 
 
@@ -281,7 +281,7 @@ def test_the_grid_is_what_scoring_again_gives(layers):
         ]
         assert row.spearman == pytest.approx(stats.spearmanr(same["sp"], sp).statistic)
         table = same[["layer", "sp"]].reset_index(drop=True)
-        assert row.layers == ",".join(map(str, select("specificity", 4, table=table, top=2)))
+        assert row.layers == ",".join(map(str, select("specificity", 4, sp_table=table, top=2)))
         assert (row.sp_lowest, row.sp_highest) == (same["sp"].min(), same["sp"].max())
 
 
@@ -292,7 +292,7 @@ def test_layers_are_selected_as_the_selector_of_the_study_does(settings):
     scores[:, 0] = np.maximum(scores[:, 0], 1)  # at_least finds one
     for row, mask in zip(scores, selected(scores, Choice(**settings)), strict=True):
         table = pd.DataFrame({"layer": range(5), "sp": row})
-        assert np.flatnonzero(mask).tolist() == select("specificity", 5, table=table, **settings)
+        assert np.flatnonzero(mask).tolist() == select("specificity", 5, sp_table=table, **settings)
 
 
 def test_rank_correlation_agrees_with_scipy_ties_included():

@@ -7,56 +7,23 @@ reader can go from the page to the file and a test can check that the two agree.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
+from stethoscope.report import numbers
+from stethoscope.report.numbers import EMPTY, Cell, resolve
 
-from stethoscope.runtime.files import sha256_bytes
-
-REPOSITORY = Path(__file__).resolve().parents[4]
 INPUT_DATA = "input data"  # the "rule" of files that are committed, not computed
 
 
 @dataclass(frozen=True)
-class Source:
-    """One input of the report: a table (`rows`, values as written) or a JSON `document`."""
+class Source(numbers.Source):
+    """One input of the report, in which rows can be selected by their values."""
 
-    name: str
-    path: str  # relative to the repository root
-    sha256: str
-    rule: str
-    columns: tuple[str, ...] = ()
-    rows: tuple[Mapping[str, str], ...] = ()
-    document: Any = None
     _index: dict = field(default_factory=dict, repr=False, compare=False)  # of `find`
-
-    @classmethod
-    def load(cls, name: str, path: str | Path, rule: str, root: str | Path = ".") -> Source:
-        """Read a .tsv, .csv or .json file once; digest and content are of the same bytes."""
-        where = _relative(path, root)
-        data = Path(path).read_bytes()
-        facts = {"name": name, "path": where, "sha256": sha256_bytes(data), "rule": rule}
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
-            raise ValueError(f"{where}: expected UTF-8, found other bytes") from None
-        if where.endswith(".json"):
-            try:
-                return cls(**facts, document=json.loads(text))
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{where}: not JSON: {error}") from None
-        reader = csv.DictReader(io.StringIO(text), delimiter="\t" if where[-4:] == ".tsv" else ",")
-        rows = tuple(reader)
-        if any(None in row or None in row.values() for row in rows):
-            raise ValueError(f"{where}: a row has more or fewer fields than the header")
-        return cls(**facts, columns=tuple(reader.fieldnames or ()), rows=rows)
 
     def find(self, **selector: object) -> list[int]:
         """Indices of the rows whose columns have these values (0.8 equals 0.80)."""
@@ -138,29 +105,6 @@ POINTS = Format("percentage points, 1 decimal, signed", 1, 100, signed=True)
 PVALUE = Format("p, 4 decimals", 4, smallest=0.0001)
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A number as printed. `value` is None where the file has none: an em dash, not registered."""
-
-    id: str
-    text: str
-    value: Any
-    title: str
-
-    def __html__(self) -> str:
-        if self.value is None:
-            return Markup('<span class="none">—</span>')  # not escaped inside other markup
-        return Markup('<span class="num" data-cell="{}" title="{}">{}</span>').format(
-            self.id, self.title, self.text
-        )
-
-    def __str__(self) -> str:
-        return self.text
-
-
-EMPTY = Cell("", "—", None, "")
-
-
 class Cells:
     """Registry of all printed numbers, in the order in which they are first asked for."""
 
@@ -225,32 +169,11 @@ class Cells:
     ) -> Cell:
         key = (*key, form.name)
         if key not in self._records:
-            name = f"c{len(self._records) + 1:04d}"
+            name = f"d{len(self._records) + 1:04d}"
             about = {"id": name, "text": text, "value": value, "format": form.name}
             self._records[key] = about | record
             self._cells[name] = Cell(name, text, value, title)
         return self._cells[self._records[key]["id"]]
-
-
-def resolve(document: Any, pointer: str, where: str = "document") -> Any:
-    """The value at a JSON pointer; a ValueError that names the first step that is missing."""
-    node = document
-    for step in pointer.split("/")[1:]:
-        step = step.replace("~1", "/").replace("~0", "~")
-        try:
-            node = node[int(step)] if isinstance(node, list) else node[step]
-        except (KeyError, IndexError, ValueError, TypeError):
-            raise ValueError(f"{where}: nothing at {pointer} (no '{step}')") from None
-    return node
-
-
-def _relative(path: str | Path, root: str | Path) -> str:
-    """A path below the working directory or the repository; results never name other folders."""
-    full = Path(root, path).resolve()
-    for base in (Path(root).resolve(), REPOSITORY):
-        if full.is_relative_to(base):
-            return full.relative_to(base).as_posix()
-    raise ValueError(f"{full.name}: expected a file below the working directory or the repository")
 
 
 def _key(value: object) -> object:

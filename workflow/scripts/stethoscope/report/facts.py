@@ -30,6 +30,7 @@ from stethoscope.report.cells import (
     Source,
     resolve,
 )
+from stethoscope.report.numbers import Numbers
 
 # Spelled as in statistics.paired, which is not imported: it needs scipy, a page does not.
 POOLED, ALL, OTHERS = "pooled", "all", "others"
@@ -82,7 +83,8 @@ def load_sources(
     if missing:
         raise ValueError(f"report: input '{missing[0]}' is missing")
     return {
-        name: Source.load(name, paths[name], rules.get(name, INPUT_DATA), root) for name in INPUTS
+        name: Source.load(name, path, rules.get(name) or INPUT_DATA, root)
+        for name, path in paths.items()
     }
 
 
@@ -124,6 +126,7 @@ class Report:
     def __init__(self, sources: Mapping[str, Source]) -> None:
         self.sources = dict(sources)
         self.cells = Cells()
+        self.numbers = Numbers(self.sources)
         document = self.source("study").document
         self.name, self.title, self.target = (
             str(resolve(document, f"/study/{key}", "study")) for key in ("name", "title", "target")
@@ -135,6 +138,15 @@ class Report:
         self.subjects = tuple(subject for subject in SUBJECTS if subject in found)
         if self.target not in self.subjects:
             raise ValueError(f"study: target '{self.target}' is not among the subjects evaluated")
+
+    def records(self) -> list[dict]:
+        """One record for each printed number: what cells.json holds."""
+        return [*self.numbers.records(), *self.cells.records()]
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What headings of tables may name."""
+        return {"target": SUBJECTS[self.target].short}
 
     def source(self, name: str) -> Source:
         """An input by name."""

@@ -221,41 +221,7 @@ def _ours_row(report: Report, ours: Edit, column: str, claim: str, css: str) -> 
     return Row((*cells, Td(), Td(), Td()), css, apart=True)
 
 
-# --- Tables 2 and 3 ------------------------------------------------------------------------
-
-
-def table2(report: Report) -> Table:
-    """Layer-selection strategies: layers, alpha, effect on the target, number of subjects."""
-    short = SUBJECTS[report.target].short
-    head = (
-        Row(
-            (Td("Configuration", "left", rows=2, names="configuration"),)
-            + (Td("reproduced as", "left", rows=2, names="edit"), Td("#layers", "group", 2))
-            + (Td("which", "left", rows=2, names="layers"), Td("α", "group", 2))
-            + (Td(f"{short}: z", "group", 2), Td(f"{short}: reproduced", "group", 3))
-            + (Td("#Sig", "group", 3), Td("published note", "left", rows=2, names="note"))
-        ),
-        Row(
-            (Td("pub.", "pub", names="n_layers_published"),)
-            + (Td("repr.", names="n_layers_reproduced"),)
-            + (Td("pub.", "pub", names="alpha_published"), Td("repr.", names="alpha_reproduced"))
-            + (Td("pub.", "pub", names=f"{short}_z_published"),)
-            + (Td("repr.", names=f"{short}_z_reproduced"), *_effect_head(short))
-            + _sig_head()
-        ),
-    )
-    table, body = report.source("table2"), []
-    for row in range(len(table.rows)):
-        edit = report.standing_for(table.rows[row]["config"])
-        layers, which = _layers(report, edit)
-        published = [_published_cell(report, table, row, c) for c in ("n_layers", "alpha", "NT_z")]
-        cells = [*_names(report, table, row, "config", edit), published[0], Td(layers)]
-        cells += [Td(which, "left"), published[1], Td(_alphas(report, edit))]
-        cells += [published[2], Td(_z(report, edit)), *_effect(report, edit)]
-        cells += _sigs(report, table, row, edit)
-        cells.append(_published_cell(report, table, row, "note", "left pub"))
-        body.append(Row(tuple(cells), _css(edit)))
-    return Table(head, tuple(body))
+# --- Table 3 ------------------------------------------------------------------------
 
 
 def table3(report: Report) -> Table:
@@ -625,6 +591,6 @@ def _yes(written: str) -> bool:
 
 
 TABLES = {
-    "table1": table1, "table2": table2, "table3": table3, "table4": table4, "table5": table5,
+    "table1": table1, "table3": table3, "table4": table4, "table5": table5,
     "table6": table6,
 }  # fmt: skip

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from stethoscope.models.base import decoder_layers
 from stethoscope.saes.formats import Encoder, load_decoder, load_encoder
-from stethoscope.specificity.scores import ProblemSums
+from stethoscope.saes.problem_sums import ProblemSums
 
 # Of a batch of texts, padding included: with 34 layers of width 2560 in bf16, 2.9 GB of residuals.
 _TOKENS = 1 << 14

@@ -1,40 +1,48 @@
 """The report: one HTML page from numbers, tables, findings and figures (paper, section 5).
 
-The words around them are in report/*.j2; the rules that pick a finding's sentence in `verdicts`.
+The words around them are in report/*.j2, the tables in report/tables/*.yaml.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from stethoscope.report import audit_tables, corrected, examined, tables
+from stethoscope.report import audit_tables, corrected, examined, layout, tables
 from stethoscope.report.bench_table import bench_table
 from stethoscope.report.facts import Report
 from stethoscope.report.findings import findings
-from stethoscope.report.layout import Table, to_tex, to_tsv
 from stethoscope.report.merging_table import merging_table
 from stethoscope.report.paper_tables import TABLES, further_edits
+from stethoscope.report.table import Table, read_specs, render_table, to_tex, to_tsv
 
 FIGURE_NAMES = tuple(f"figure{number}" for number in range(1, 10))
+PAPER_TABLES = tuple(f"table{number}" for number in range(1, 7))
 
 
 def render(report: Report, template: str | Path, style: str, figures: Mapping[str, str]) -> str:
     """The page: one HTML file that needs nothing else.
 
-    template: path of report.html.j2; files that it imports lie beside it. style: CSS text.
-    figures: name (figure1, ...) to SVG text. A name that the template misspells is an error.
+    template: path of report.html.j2; captions.html.j2, macros.html.j2 and tables/ lie beside it.
+    style: CSS text. figures: name (figure1, ...) to SVG text. A name that the template misspells
+    is an error.
     """
     path = Path(template)
     page = _environment(path).get_template(path.name)
     text = page.render(
         report=report,
-        tables=tables,
-        paper_tables=_paper_tables(report),
+        tables=render_tables(report, path.parent),
+        number=report.numbers,
+        pointer=report.numbers.pointer,
+        old_tables=tables,
+        paper_tables={
+            name: make(report) for name, make in TABLES.items() if name not in report.left_out
+        },
         further=further_edits(report),
         captions=_captions(report, path),
         audit=audit_tables,
@@ -49,30 +57,45 @@ def render(report: Report, template: str | Path, style: str, figures: Mapping[st
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
+def render_tables(report: Report, templates: Path) -> dict[str, Table]:
+    """The tables of the specs by name, without those that the study has no data for."""
+    return {
+        name: _table(report, name, spec)
+        for name, spec in read_specs(templates / "tables").items()
+        if report.sources[spec["source"]].rows and name not in report.left_out
+    }
+
+
 def table_files(report: Report, template: str | Path) -> dict[str, str]:
     """Tables 1 to 6 as files: table1.tsv, table1.tex, ...; of one that is left out, the header.
 
     template: as for `render`; the captions are those of the page.
     """
-    captions, shown = _captions(report, Path(template)), _paper_tables(report)
-    files = {}
-    for name, make in TABLES.items():
-        table = shown.get(name) or Table(make(report).head, ())
-        caption = captions[name]() if name in shown else f"Left out: {report.left_out[name]}."
-        files[f"{name}.tsv"] = to_tsv(table)
-        files[f"{name}.tex"] = to_tex(table, name, caption)
+    captions, files = _captions(report, Path(template)), {}
+    specs = read_specs(Path(template).parent / "tables")
+    for name in PAPER_TABLES:
+        absent = report.left_out.get(name)
+        caption = f"Left out: {absent}." if absent else captions[name]()
+        if name in specs:
+            table = _table(report, name, specs[name])
+            table = replace(table, rows=()) if absent else table
+            files[f"{name}.tsv"], files[f"{name}.tex"] = to_tsv(table), to_tex(table, caption)
+        else:
+            made = TABLES[name](report)
+            made = layout.Table(made.head, ()) if absent else made
+            files[f"{name}.tsv"] = layout.to_tsv(made)
+            files[f"{name}.tex"] = layout.to_tex(made, name, caption)
     return files
 
 
-def _paper_tables(report: Report) -> dict[str, Table]:
-    """Tables 1 to 6, without those that the study has no data for."""
-    return {name: make(report) for name, make in TABLES.items() if name not in report.left_out}
+def _table(report: Report, name: str, spec: Mapping) -> Table:
+    return render_table(name, spec, report.numbers, report.words)
 
 
 def _captions(report: Report, template: Path) -> Mapping[str, Callable[[], Markup]]:
     """Captions of the paper's tables and figures by name, from captions.html.j2."""
     captions = _environment(template).get_template("captions.html.j2")
-    return vars(captions.make_module({"report": report}))
+    return vars(captions.make_module({"report": report, "number": report.numbers}))
 
 
 def _environment(template: Path) -> Environment:

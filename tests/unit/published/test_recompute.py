@@ -1,36 +1,35 @@
-"""The published tables retested, against scipy and statsmodels."""
+"""The published tables recomputed: counts, z, p and power, against scipy and statsmodels."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from report_inputs import RECORD, published_record
+from report_inputs import published_record
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import normal_power
 from statsmodels.stats.proportion import proportion_effectsize, proportions_ztest
 
-from stethoscope.published.retest import (
+from stethoscope.published.formulas import prints_as, published_formulas
+from stethoscope.published.recompute import (
     ALL,
+    BASE,
+    FULL,
     OTHERS,
+    OURS,
+    PROJECTION,
+    correct_count,
     printable_share,
-    prints_as,
     problems_needed,
     published_comparisons,
-    published_formulas,
     published_grim,
     published_power,
     published_significant,
     published_sweep,
+    published_table1,
     unpaired_detectable,
     unpaired_power,
 )
 
-OURS, PROJECTION, FULL, BASE = (
-    "Ours (SP4)",
-    "SAE Projection",
-    "Full LoRA merge (34L)",
-    "Base model",
-)
 EXACT = {"rel": 1e-10, "abs": 1e-10}
 
 
@@ -40,18 +39,53 @@ def record():
 
 
 @pytest.fixture
-def table1():
-    return pd.read_csv(RECORD / "table1.csv")
+def table1(record):
+    return record.table1.copy()
 
 
 @pytest.fixture
-def sizes():
-    return pd.read_csv(RECORD / "subject_sizes.csv")
+def sizes(record):
+    return record.subject_sizes
 
 
 @pytest.fixture(scope="module")
 def comparisons(record):
     return published_comparisons(record.table1, record.subject_sizes)
+
+
+def test_one_published_cell_is_impossible_and_every_other_has_one_count(table1, sizes):
+    counts = {
+        (row["method"], subject): correct_count(row[f"{subject}_acc_pct"], n)
+        for _, row in table1.iterrows()
+        for subject, n in zip(sizes["subject"], sizes["n"], strict=True)
+    }
+    assert len(counts) == 28
+    assert [cell for cell, found in counts.items() if len(found) != 1] == [(PROJECTION, "GEO")]
+    assert counts[PROJECTION, "GEO"] == [] and counts[OURS, "NT"] == [213]
+
+
+@pytest.mark.parametrize(("n", "decimals"), [(7, 0), (479, 1), (3000, 1), (300, 2)])
+def test_counts_are_those_that_print_as_the_percentage(n, decimals):
+    printed = {}
+    for k in range(n + 1):
+        printed.setdefault(float(f"{100 * k / n:.{decimals}f}"), []).append(k)
+    for percent, expected in printed.items():
+        counts = correct_count(percent, n, decimals)
+        assert set(expected) <= set(counts)
+        # Anything more lies exactly halfway to the neighbour, which another rounding rule takes.
+        for k in set(counts) - set(expected):
+            assert abs(100 * k / n - percent) == pytest.approx(0.5 / 10**decimals)
+
+
+def test_halfway_counts_for_both_neighbours():
+    assert 1 in correct_count(12, 8, decimals=0)  # 1/8 = 12.5 %
+    assert 1 in correct_count(13, 8, decimals=0)
+
+
+@pytest.mark.parametrize("percent", [-0.1, 100.1, 31.05])
+def test_what_is_not_a_printed_percentage_is_refused(percent):
+    with pytest.raises(ValueError, match=str(percent)):
+        correct_count(percent, 479)
 
 
 def test_pooled_z_and_p_are_those_of_statsmodels(comparisons):
@@ -119,11 +153,45 @@ def test_sig_of_table_1_is_reproduced_by_both_formulas(comparisons):
     assert pd.isna(found.loc[(OURS, PROJECTION), "gains_holm_table"])
 
 
+def test_table_1_has_the_columns_of_the_contract_and_the_headline(comparisons, sizes):
+    table = published_table1(comparisons)
+    expected = (
+        "method subject n correct_base correct_method z_pooled z_lmeval p_lmeval p_holm "
+        "grim_possible"
+    )
+    assert list(table.columns) == expected.split()
+    assert list(dict.fromkeys(table["method"])) == [FULL, PROJECTION, OURS]
+    assert table["subject"].tolist() == 3 * sizes["subject"].tolist()
+    row = table.set_index(["method", "subject"]).loc[(OURS, "NT")]
+    assert (row["n"], row["correct_base"], row["correct_method"]) == (540, 160, 213)
+    assert f"{row['z_lmeval']:.2f}" == "3.41" and f"{row['z_pooled']:.2f}" == "3.39"
+    assert f"{row['p_lmeval']:.4f}" == "0.0007" and f"{row['p_holm']:.4f}" == "0.0046"
+    impossible = table[~table["grim_possible"]]
+    assert impossible[["method", "subject"]].to_numpy().tolist() == [[PROJECTION, "GEO"]]
+    assert impossible["correct_method"].tolist() == [148]  # 30.90 %; 149 is 31.11 %
+
+
+def test_losses_are_counted_apart_from_gains(table1, sizes):
+    table1.loc[table1["method"] == FULL, "ALG_acc_pct"] = 50.0
+    counts = published_significant(published_comparisons(table1, sizes))
+    row = counts.set_index(["method", "reference"]).loc[(FULL, BASE)]
+    assert (row["gains_lmeval"], row["losses_lmeval"]) == (0, 1)
+
+
+def test_a_column_or_method_that_is_missing_is_named(table1, sizes):
+    with pytest.raises(ValueError, match="table1: no column 'GEO_acc_pct'"):
+        published_comparisons(table1.drop(columns="GEO_acc_pct"), sizes)
+    with pytest.raises(ValueError, match="table1: needs one row of each method: Base model, Full"):
+        published_comparisons(table1[1:], sizes)
+
+
 def test_an_empty_accuracy_empties_what_follows_from_it_and_nothing_else(table1, sizes):
     table1.loc[table1["method"] == OURS, "CP_acc_pct"] = np.nan
     found = published_comparisons(table1, sizes).set_index(["method", "reference", "subject"])
     for subject in ("CP", ALL, OTHERS):
-        assert pd.isna(found.loc[(OURS, BASE, subject), "p_lmeval"])
+        row = found.loc[(OURS, BASE, subject)]
+        assert row["correct_reference"] > 0 and pd.isna(row["correct_method"])
+        assert row["possible":].isna().all()
     nt = found.loc[(OURS, BASE, "NT")]
     assert nt["p_holm"] == pytest.approx(6 * nt["p_lmeval"])  # six subjects are left
     counts = published_significant(found.reset_index()).set_index(["method", "reference"])
@@ -138,7 +206,7 @@ def test_power_is_that_of_statsmodels(base, gain, n):
     assert unpaired_power(base, gain, n) == pytest.approx(expected, **EXACT)
 
 
-def test_power_at_the_detectable_effect_and_at_the_problems_needed_is_the_one_asked_for():
+def test_power_at_the_detectable_effect_and_at_the_problems_needed_is_the_one_wanted():
     gain = unpaired_detectable(0.3, 540)
     assert unpaired_power(0.3, gain, 540) == pytest.approx(0.8)
     n = problems_needed(0.3, 0.04)
@@ -177,7 +245,7 @@ def test_share_of_percentages_that_a_size_can_print():
 
 
 def test_sweep_is_tested_against_base_and_against_its_best(record):
-    table = published_sweep(record.table1, record.table4, 540).set_index("alpha")
+    table = published_sweep(record.table1, record.table4, record.subject_sizes).set_index("alpha")
     assert f"{table.loc[0.8, 'z_lmeval']:.2f}" == "3.41"
     assert table.loc[0.8, "p_best"] == 1
     scores = [np.repeat([1, 0], [k, 540 - k]) for k in (213, 192)]
@@ -186,7 +254,7 @@ def test_sweep_is_tested_against_base_and_against_its_best(record):
 
 
 def test_which_formulas_print_the_headline():
-    table = published_formulas((29.6, 39.4), 540, "+3.41", "0.0007").set_index("formula")
+    table = published_formulas(29.6, 39.4, 540, "+3.41", "0.0007").set_index("formula")
     both = [name for name, row in table.iterrows() if row["both_print"] == "yes"]
     assert both[0] == "unpooled, lm-eval's standard errors (n − 1)" and len(both) == 4
     assert table.loc["pooled (the textbook test)", "both_print"] == "no"
@@ -196,7 +264,7 @@ def test_which_formulas_print_the_headline():
 
 
 def test_formulas_agree_with_scipy_and_statsmodels():
-    table = published_formulas((29.6, 39.4), 540, "+3.41", "0.0007").set_index("formula")
+    table = published_formulas(29.6, 39.4, 540, "+3.41", "0.0007").set_index("formula")
     cells = np.array([[213, 327], [160, 380]])
     scores = [np.repeat([1, 0], row) for row in cells]
 
@@ -224,7 +292,7 @@ def test_formulas_agree_with_scipy_and_statsmodels():
 
 
 def test_another_printed_z_is_matched_by_another_formula():
-    table = published_formulas((29.6, 39.4), 540, "+3.39", "0.0007").set_index("formula")
+    table = published_formulas(29.6, 39.4, 540, "+3.39", "0.0007").set_index("formula")
     assert table.loc["pooled (the textbook test)", "both_print"] == "yes"
     assert table.loc["unpooled, lm-eval's standard errors (n − 1)", "both_print"] == "no"
 
