@@ -18,13 +18,14 @@ from stethoscope.edits.apply import edited
 from stethoscope.evaluation.backend import check_requests
 from stethoscope.evaluation.hf import HuggingFace
 from stethoscope.evaluation.runner import Evaluator
-from stethoscope.evaluation.tasks import TaskSettings, math_verify, minerva_task, packaged_task
+from stethoscope.evaluation.tasks import TaskOptions, math_verify, minerva_task, packaged_task
 from stethoscope.models.base import load_model, load_tokenizer
 from stethoscope.problems.records import MATH, prompt
 from stethoscope.task_vectors.adapter import extract_task_vector
 from stethoscope.task_vectors.task_vector import scaled
 
 CAP = 16
+LOCAL = {"tasks": "local", "num_fewshot": 0, "chat_template": False}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,9 @@ def split(problems):
 
 
 def asking(model, tokenizer, problems, cap=CAP, batch_size=5, **how):
-    return Evaluator(HuggingFace(model, tokenizer, batch_size), problems, TaskSettings(cap, **how))
+    return Evaluator(
+        HuggingFace(model, tokenizer, batch_size), problems, TaskOptions(cap, **(LOCAL | how))
+    )
 
 
 @pytest.fixture(scope="module")

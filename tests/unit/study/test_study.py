@@ -63,8 +63,8 @@ def test_the_studies_of_this_repository_are_in_order(name):
 def test_the_full_study_is_the_demo_with_more_selections_and_edits():
     demo, full = (checked(load.load_yaml(CONFIG / f"{name}.yaml")) for name in ("demo", "full"))
     del full["specificity"]["controls"], demo["specificity"]["controls"]
-    assert full["evaluation"].pop("take_over") == ["sp", "random"]
-    del full["evaluation"]["noise_floor"], demo["evaluation"]["take_over"]
+    assert full["evaluation"].pop("reuse_answers_from") == ["sp", "random"]
+    del full["evaluation"]["noise_floor"], demo["evaluation"]["reuse_answers_from"]
     for study in (demo, full):  # the full one asks fewer problems of more edits
         for split in ("validation", "test"):
             del study["data"]["generate"]["splits"][split]
@@ -196,7 +196,7 @@ def test_a_given_value_beats_the_default(config):
         ("selections.sp.subject", "maths", ["selections.sp.subject: 'maths' is not allowed"]),
         ("evaluation.choose_alpha_on", ["x"], ["evaluation.choose_alpha_on.0: 'x' is not allowed"]),
         ("specificity.controls.saes", ["wide"], ["controls.saes: 'wide' is not defined"]),
-        ("evaluation.take_over", ["gain"], ["take_over: 'gain' is not defined", "complement"]),
+        ("evaluation.reuse_answers_from", ["gain"], ["from: 'gain' is not defined", "complement"]),
         ("statistics.references", ["random"], ["statistics.references: 'random'", "random-1"]),
         # sizes and combinations that cannot be
         ("selections.sp.top", 5, ["selections.sp.top: 5 of a model with 4 layers"]),
@@ -349,7 +349,7 @@ def test_an_edit_may_reuse_the_answers_of_specs_that_could_make_the_same_edit(co
     assert equals["norm"] == equals["gain"] == ["sp", "random"]
     config["edits"]["gain"] |= {"choose_alpha_on": ["algebra"]}  # other answers are wanted
     assert reusable_specs(checked(config), "gain") == []
-    del config["evaluation"]["take_over"]
+    del config["evaluation"]["reuse_answers_from"]
     assert reusable_specs(checked(config), "norm") == []
 
 

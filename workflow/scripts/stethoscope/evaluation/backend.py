@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from stethoscope.task_vectors.task_vector import TaskVector
 
 if TYPE_CHECKING:
-    from stethoscope.evaluation.tasks import TaskSettings
+    from stethoscope.evaluation.tasks import TaskOptions
 
 
 class Backend(Protocol):
@@ -80,8 +80,8 @@ def check_requests(
 
 def load_backend(
     base: Path, edits: Iterable[Path], generation: Mapping[str, Any], device: str
-) -> tuple[Backend, TaskSettings]:
-    """The backend of a study with the base model loaded, and the settings of its tasks.
+) -> tuple[Backend, TaskOptions]:
+    """The backend of a study with the base model loaded, and the options of its tasks.
 
     base: folder of the model. edits: folders of all edits that are to come. generation: settings
     of a study's evaluation.
@@ -89,12 +89,12 @@ def load_backend(
     import torch
 
     from stethoscope.evaluation.hf import HuggingFace
-    from stethoscope.evaluation.tasks import TaskSettings
+    from stethoscope.evaluation.tasks import TaskOptions
     from stethoscope.models.base import load_model, load_tokenizer
 
     how = dict(generation)
     name, dtype, batch_size = (how.pop(key) for key in ("backend", "dtype", "batch_size"))
-    tasks, tokenizer = TaskSettings(**how), load_tokenizer(base)
+    tasks, tokenizer = TaskOptions(**how), load_tokenizer(base)
     if name == "vllm":
         from stethoscope.evaluation.vllm import Vllm
 

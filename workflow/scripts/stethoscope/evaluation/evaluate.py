@@ -53,9 +53,9 @@ class Evaluation:
         """The loaded model with the problems of some subjects of a file."""
         from stethoscope.evaluation.runner import Evaluator
 
-        (backend, settings), records = self._backend(), read_problems(problems)
+        (backend, options), records = self._backend(), read_problems(problems)
         parts = {subject: of_subject(records, subject) for subject in subjects}
-        return Evaluator(backend, parts, settings)
+        return Evaluator(backend, parts, options)
 
     def run(
         self,

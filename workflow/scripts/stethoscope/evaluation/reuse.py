@@ -17,7 +17,7 @@ from stethoscope.study.queries import choosing_subjects
 def reusable_specs(study: Mapping, spec: str) -> list[str]:
     """The edit specs that are evaluated before one, and may turn out to make the same edits.
 
-    Of `evaluation.take_over` those that add the same task vectors, raw, in as many layers.
+    Of `evaluation.reuse_answers_from` those that add the same task vectors, raw, in as many layers.
     """
 
     def made_of(name: str) -> tuple:
@@ -25,7 +25,7 @@ def reusable_specs(study: Mapping, spec: str) -> list[str]:
         as_many = study["selections"][edit["selection"]].get("like", edit["selection"])
         return as_many, edit["vectors"], edit["transform"], choosing_subjects(study, name)
 
-    first = study["evaluation"]["take_over"]
+    first = study["evaluation"]["reuse_answers_from"]
     if spec in (BASE, *first) or study["edits"][spec]["transform"] != "raw":
         return []
     return [name for name in first if made_of(name) == made_of(spec)]

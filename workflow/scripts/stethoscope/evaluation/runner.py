@@ -18,7 +18,7 @@ import lm_eval
 from lm_eval.tasks import TaskManager
 
 from stethoscope.evaluation.backend import Backend
-from stethoscope.evaluation.tasks import TaskSettings
+from stethoscope.evaluation.tasks import TaskOptions
 
 _VERSIONS = ("lm_eval", "math_verify", "torch", "transformers")
 
@@ -31,11 +31,11 @@ class Evaluator:
     """A backend with the tasks of one split; `run` evaluates the model as it is at that moment."""
 
     def __init__(
-        self, backend: Backend, problems: Mapping[str, Sequence[Mapping]], settings: TaskSettings
+        self, backend: Backend, problems: Mapping[str, Sequence[Mapping]], options: TaskOptions
     ) -> None:
         """problems: records by subject."""
-        self.backend, self.settings = backend, settings
-        tasks = {subject: settings.task(subject, part) for subject, part in problems.items()}
+        self.backend, self.options = backend, options
+        tasks = {subject: options.task(subject, part) for subject, part in problems.items()}
         self._subjects = {task["task"]: subject for subject, task in tasks.items()}
         self._tasks = TaskManager(include_defaults=False).load(list(tasks.values()))
 
@@ -48,7 +48,7 @@ class Evaluator:
 
         Raises ValueError when a prompt is not led by BOS, once, or leaves too little room.
         """
-        chat = self.settings.chat_template
+        chat = self.options.chat_template
         lm = self.backend.lm
         if chat and not lm.tokenizer.chat_template:
             raise ValueError("evaluation.chat_template: the model's tokenizer has none")
@@ -62,7 +62,7 @@ class Evaluator:
         }
         found["config"] = {
             **self.backend.about,
-            **asdict(self.settings),
+            **asdict(self.options),
             **{f"{name}_version": version(name) for name in _VERSIONS},
         }
         return json.loads(json.dumps(found, default=_named)), samples

@@ -32,7 +32,7 @@ _PACKAGED = {
 
 
 @dataclass(frozen=True)
-class TaskSettings:
+class TaskOptions:
     """How problems become prompts, and how long an answer may be.
 
     max_gen_toks: cap on generated tokens. tasks: "local" (zero-shot) or "minerva_math" (lm-eval's
@@ -41,9 +41,9 @@ class TaskSettings:
     """
 
     max_gen_toks: int
-    tasks: str = "local"
-    num_fewshot: int = 0
-    chat_template: bool = False
+    tasks: str
+    num_fewshot: int
+    chat_template: bool
 
     def task(self, subject: str, problems: Sequence[Mapping]) -> dict[str, Any]:
         """lm-eval configuration of one subject."""

@@ -214,7 +214,9 @@ def _evaluation(study: Mapping) -> Iterator[str]:
     evaluation = study["evaluation"]
     subjects = evaluation["choose_alpha_on"]
     yield from _undefined("evaluation.choose_alpha_on", subjects, study["subjects"])
-    yield from _undefined("evaluation.take_over", evaluation["take_over"], evaluated(study)[1:])
+    yield from _undefined(
+        "evaluation.reuse_answers_from", evaluation["reuse_answers_from"], evaluated(study)[1:]
+    )
     noise = evaluation.get("noise_floor", {"edits": [], "batch_size": None})
     yield from _undefined("evaluation.noise_floor.edits", noise["edits"], evaluated(study))
     if noise["batch_size"] == evaluation["batch_size"]:
