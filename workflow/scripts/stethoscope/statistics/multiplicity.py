@@ -64,8 +64,8 @@ def losses_table(
     ci_low, ci_high: Newcombe's 95 % interval, and verdict what it says (`non_inferiority`);
     boot_low, boot_high: paired bootstrap, resampled within each subject, the same resamples for
     every edit; mde: the difference that four of five repetitions would show, if as many answers
-    differ as here (empty where none does); p_bh: Benjamini and Hochberg over the subjects of an edit,
-    empty for `all` and `others`.
+    differ as here (empty where none does); p_bh: Benjamini and Hochberg over the subjects of an
+    edit, empty for `all` and `others`.
     """
     rows = []
     for family in _families(samples).values():

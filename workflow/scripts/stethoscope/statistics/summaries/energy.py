@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from stethoscope.statistics.results import Results
-from stethoscope.statistics.summaries.registry import frame, summary
+from stethoscope.statistics.summaries.registry import summary
 from stethoscope.statistics.summaries.rows import by_seed, seeds_shown
 
 # Words for a projection's settings, as the page prints them.

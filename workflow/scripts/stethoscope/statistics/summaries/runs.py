@@ -11,7 +11,6 @@ from stethoscope.statistics.results import ALL, Results
 from stethoscope.statistics.summaries.registry import frame, summary
 from stethoscope.statistics.summaries.rows import by_seed, edited, seeds_shown
 
-
 # Claims of the paper on the energy that projection discards and that raw injection keeps.
 ENERGY_CLAIMS = {"energy_discarded": "C06", "energy_kept": "C08"}
 
