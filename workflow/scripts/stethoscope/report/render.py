@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from stethoscope.report import audit_tables, examined, layout, tables
+from stethoscope.report import layout, tables
 from stethoscope.report.bench_table import bench_table
 from stethoscope.report.facts import Report
 from stethoscope.report.merging_table import merging_table
@@ -43,10 +43,8 @@ def render(report: Report, template: str | Path, style: str, figures: Mapping[st
         },
         further=further_edits(report),
         captions=_captions(report, path),
-        audit=audit_tables,
         bench=bench_table(report),
         merging=merging_table(report),
-        examined=examined,
         style=Markup(style),
         figures={name: Markup(_inline(svg)) for name, svg in figures.items()},
     )
