@@ -1,20 +1,13 @@
-"""What evaluates: a loaded base model that takes edits in turn, with transformers or vLLM.
-
-PyTorch and lm-eval take seconds to import, so that they are imported where a model is loaded, and
-not where all answers are known.
-"""
+"""What a backend is: a loaded base model that evaluates edits in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from stethoscope.task_vectors.task_vector import TaskVector
-
-if TYPE_CHECKING:
-    from stethoscope.evaluation.tasks import TaskOptions
 
 
 class Backend(Protocol):
@@ -76,29 +69,3 @@ def check_requests(
                 f"evaluation.max_gen_toks: {cap} tokens after a prompt of {len(ids)} are "
                 f"more than the model's {max_length}"
             )
-
-
-def load_backend(
-    base: Path, edits: Iterable[Path], generation: Mapping[str, Any], device: str
-) -> tuple[Backend, TaskOptions]:
-    """The backend of a study with the base model loaded, and the options of its tasks.
-
-    base: folder of the model. edits: folders of all edits that are to come. generation: settings
-    of a study's evaluation.
-    """
-    import torch
-
-    from stethoscope.evaluation.hf import HuggingFace
-    from stethoscope.evaluation.tasks import TaskOptions
-    from stethoscope.models.base import load_model, load_tokenizer
-
-    how = dict(generation)
-    name, dtype, batch_size = (how.pop(key) for key in ("backend", "dtype", "batch_size"))
-    tasks, tokenizer = TaskOptions(**how), load_tokenizer(base)
-    if name == "vllm":
-        from stethoscope.evaluation.vllm import Vllm
-
-        cap = tasks.max_gen_toks
-        return Vllm(base, tokenizer, list(edits), batch_size, cap, dtype), tasks
-    model = load_model(base, getattr(torch, dtype)).to(device)
-    return HuggingFace(model, tokenizer, batch_size), tasks

@@ -2,18 +2,20 @@
 
 The answers to an edit lie in a folder of their own: lm-eval's results.json and the samples of each
 subject. An edit that equals one evaluated earlier gets the answers of that one (`reuse`).
+
+PyTorch and lm-eval take seconds to import: they are imported where a model is loaded, and not
+where all answers are reused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stethoscope.edits.files import read_edit
-from stethoscope.evaluation.backend import load_backend
 from stethoscope.names import EditId, edit_folder, samples_file
 from stethoscope.problems.records import of_subject, read_problems
 from stethoscope.runtime.files import (
@@ -27,7 +29,9 @@ from stethoscope.runtime.files import (
 from stethoscope.task_vectors.task_vector import check_base
 
 if TYPE_CHECKING:
+    from stethoscope.evaluation.backend import Backend
     from stethoscope.evaluation.runner import Evaluator
+    from stethoscope.evaluation.tasks import TaskOptions
 
 
 class Evaluation:
@@ -100,3 +104,29 @@ class Evaluation:
             line = f"{target.name} {number}/{len(edits)} {name}: {correct} of {n} right"
             progress(line + (f", as {reuses}" if reuses else ""))
         return written
+
+
+def load_backend(
+    base: Path, edits: Iterable[Path], generation: Mapping[str, Any], device: str
+) -> tuple[Backend, TaskOptions]:
+    """The backend of a study with the base model loaded, and the options of its tasks.
+
+    base: folder of the model. edits: folders of all edits that are to come. generation: settings
+    of a study's evaluation.
+    """
+    import torch
+
+    from stethoscope.evaluation.hf import HuggingFace
+    from stethoscope.evaluation.tasks import TaskOptions
+    from stethoscope.models.base import load_model, load_tokenizer
+
+    how = dict(generation)
+    name, dtype, batch_size = (how.pop(key) for key in ("backend", "dtype", "batch_size"))
+    tasks, tokenizer = TaskOptions(**how), load_tokenizer(base)
+    if name == "vllm":
+        from stethoscope.evaluation.vllm import Vllm
+
+        cap = tasks.max_gen_toks
+        return Vllm(base, tokenizer, list(edits), batch_size, cap, dtype), tasks
+    model = load_model(base, getattr(torch, dtype)).to(device)
+    return HuggingFace(model, tokenizer, batch_size), tasks
