@@ -12,7 +12,8 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from stethoscope.statistics.paired import OTHERS, Comparison, joined, paired_answers, rows_of
+from stethoscope.names import OTHERS
+from stethoscope.statistics.paired import Comparison, joined, paired_answers, rows_of
 from stethoscope.statistics.resampling import bootstrap, percentile_interval, sign_flips
 from stethoscope.statistics.tests import (
     benjamini_hochberg,
@@ -64,8 +65,8 @@ def losses_table(
     ci_low, ci_high: Newcombe's 95 % interval, and verdict what it says (`non_inferiority`);
     boot_low, boot_high: paired bootstrap, resampled within each subject, the same resamples for
     every edit; mde: the difference that four of five repetitions would show, if as many answers
-    differ as here (empty where none does); p_bh: Benjamini and Hochberg over the subjects of an edit,
-    empty for `all` and `others`.
+    differ as here (empty where none does); p_bh: Benjamini and Hochberg over the subjects of an
+    edit, empty for `all` and `others`.
     """
     rows = []
     for family in _families(samples).values():
