@@ -210,8 +210,8 @@ def make_model(folder: Path, sizes: Sizes) -> None:
 def make_adapter(folder: Path, sizes: Sizes, base: str) -> None:
     """Write a LoRA on all linear modules of the language model, its norm 1 % of the weights'."""
     import numpy as np
-
     from stethoscope.edits.editing import save_adapter
+
     from stethoscope.task_vectors.task_vector import LowRank, TaskVector
 
     generator, modules = np.random.default_rng(1), {}
@@ -345,6 +345,7 @@ def select(work: Path, sizes: Sizes) -> str:
     from functools import partial
 
     from stethoscope.edits.editing import read_weights
+
     from stethoscope.runtime.files import write_json
     from stethoscope.selection.select import select_and_score
     from stethoscope.task_vectors.task_vector import TaskVector
@@ -366,6 +367,7 @@ def edit(work: Path, sizes: Sizes) -> str:
         save_edit,
         scaled,
     )
+
     from stethoscope.runtime.files import atomic_folder, read_json, write_table
     from stethoscope.task_vectors.task_vector import TaskVector
 
@@ -387,8 +389,9 @@ def edit(work: Path, sizes: Sizes) -> str:
 
 def export(work: Path, sizes: Sizes) -> str:
     """The checkpoint."""
-    from stethoscope.edits.checkpoint import export_checkpoint, export_summary
     from stethoscope.edits.editing import read_edit
+
+    from stethoscope.edits.checkpoint import export_checkpoint, export_summary
 
     record = export_checkpoint(work / "model", read_edit(work / "edit"), work / "exported")
     landed = export_summary(record)

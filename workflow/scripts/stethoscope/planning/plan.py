@@ -12,7 +12,7 @@ from stethoscope.planning.cost import GB, Cost, estimate, jobs
 STAGES = {
     "fetch": ("fetch_*",),
     "data": ("generate_data",),
-    "model": ("grow_model",),
+    "model": ("pretrain_model",),
     "SAEs": ("train_saes",),
     "task vectors": ("train_adapter", "extract_task_vector"),
     "specificity": (

@@ -12,7 +12,8 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from stethoscope.statistics.paired import OTHERS, Comparison, joined, paired_answers, rows_of
+from stethoscope.names import OTHERS
+from stethoscope.statistics.paired import Comparison, joined, paired_answers, rows_of
 from stethoscope.statistics.resampling import bootstrap, percentile_interval, sign_flips
 from stethoscope.statistics.tests import (
     benjamini_hochberg,

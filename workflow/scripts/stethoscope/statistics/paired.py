@@ -9,32 +9,10 @@ from math import nan, sqrt
 import numpy as np
 import pandas as pd
 
+from stethoscope.names import ALL, OTHERS, POOLED
 from stethoscope.statistics.tests import holm, paired_difference
 
-POOLED = "pooled"  # value of `seed` in rows over all seeds
-ALL = "all"  # value of `subject` in rows over all subjects
-OTHERS = "others"  # value of `subject` in rows over all subjects but the target
-
 Comparison = tuple[str, str, float, str]  # seed, edit, alpha, reference
-
-
-def choose_alpha(frame: pd.DataFrame) -> float:
-    """The alpha with the highest accuracy of one edit on validation problems.
-
-    frame: columns alpha, n, correct; rows of the same alpha (subjects, seeds) are added up.
-    A tie goes to the smaller alpha: of edits that do equally well, the one that changes the
-    model less. n is the same for all, so counts are compared, and no rounding decides a tie.
-
-    Raises ValueError on an empty frame, or if the alphas were not asked equally many problems.
-    """
-    _require(frame, "choose_alpha", ["alpha", "n", "correct"])
-    if frame.empty:
-        raise ValueError("choose_alpha: no rows to choose from")
-    sums = frame.groupby("alpha")[["n", "correct"]].sum().sort_index()
-    if sums["n"].nunique() != 1 or sums["n"].iloc[0] < 1:
-        found = ", ".join(f"{alpha}: {n}" for alpha, n in sums["n"].items())
-        raise ValueError(f"choose_alpha: every alpha needs the same n >= 1 (found {found})")
-    return float(sums["correct"].idxmax())  # the first of equals, and the alphas ascend
 
 
 def accuracy(samples: pd.DataFrame, target: str | None = None) -> pd.DataFrame:

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from stethoscope.names import ALL, BASE
+
 COLUMNS = [
     "protocol", "seed", "edit", "alpha", "subject", "n", "correct", "accuracy", "gain", "gained",
     "gained_cut", "lost", "truncated", "unparsed", "n_tokens",
 ]  # fmt: skip
-MAIN, ALL, BASE = "main", "all", "base"
+MAIN = "main"
 
 
 def protocols_table(answers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

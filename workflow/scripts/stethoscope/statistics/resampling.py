@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stethoscope.evaluation.alpha_choice import best_alpha
+
 BLOCK = 512
 # Two T that are equal but for rounding count as equal; distinct ones of n problems lie further off.
 _TIE = 1e-9
@@ -118,7 +120,7 @@ def optimism_of_choice(
         raise ValueError(
             f"{chosen_by.shape[1]} alphas on validation, {read_on.shape[1]} on test (same needed)"
         )
-    at_chosen = np.take_along_axis(read_on, chosen_by.argmax(axis=1)[:, None], axis=1)[:, 0]
+    at_chosen = np.take_along_axis(read_on, best_alpha(chosen_by)[:, None], axis=1)[:, 0]
     n = sum(len(part) for part in test.values())
     return (read_on.max(axis=1) - at_chosen) / n
 

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from stethoscope.statistics.paired import POOLED, choose_alpha, comparisons
+from stethoscope.evaluation.alpha_choice import best_alpha, choose_alpha
+from stethoscope.names import POOLED
+from stethoscope.statistics.paired import comparisons
 from stethoscope.statistics.resampling import optimism_of_choice, percentile_interval
 
 SWEEP_COLUMNS = [
@@ -47,7 +49,7 @@ def sweep_table(
     table["accuracy"] = table["correct"] / table["n"]
     table["difference"] = (table["correct"] - table["correct_base"]) / table["n"]
     best = {
-        key: choose_alpha(part)
+        key: choose_alpha(part[["alpha", "n", "correct"]].itertuples(index=False))
         for key, part in table[table["subject"].isin(choose_on)].groupby(["seed", "edit"])
     }
     by_validation = {(str(seed), edit): alpha for (seed, edit), alpha in chosen.items()}
@@ -92,7 +94,7 @@ def optimism_table(
         by_test, by_validation = (_by_alpha(part, choose_on) for part in (swept, tried))
         alphas = sorted(set(swept["alpha"]))
         correct = sum(part.sum(axis=0) for part in by_test.values())
-        best = int(correct.argmax())
+        best = int(best_alpha(correct))
         n = sum(len(part) for part in by_test.values())
         again = _matched(_only(test, **mine, alpha=alpha), _only(swept, alpha=alpha))
         differ = int((again["completion_x"] != again["completion_y"]).sum())

@@ -32,7 +32,7 @@ def edit_energy(results: Results) -> pd.DataFrame:
     for edit, seed, row in by_seed(results):
         energy = results.energy(edit, seed)
         if energy is not None:
-            rows.append(energy.to_dict() | row)
+            rows.append(energy | row)
     return seeds_shown(results, rows)
 
 
@@ -57,7 +57,7 @@ def projections(results: Results) -> pd.DataFrame:
             )
         else:
             row["kind"] = "more"
-        rows.append(results.energy(edit, seed).to_dict() | row)
+        rows.append(results.energy(edit, seed) | row)
     return seeds_shown(results, rows)
 
 
