@@ -12,8 +12,7 @@ from typing import Any
 import pandas as pd
 
 from stethoscope.problems.records import SUBJECTS
-from stethoscope.statistics.results import BASE, Results
-from stethoscope.statistics.summaries.as_published import (
+from stethoscope.statistics.as_published import (
     METHODS,
     published_accuracy,
     published_effect,
@@ -21,6 +20,7 @@ from stethoscope.statistics.summaries.as_published import (
     published_layers,
     published_z,
 )
+from stethoscope.statistics.results import BASE, Results
 from stethoscope.statistics.summaries.registry import summary
 from stethoscope.statistics.tests import two_proportion_z, wilson_interval
 

@@ -201,9 +201,9 @@ def _threshold(view: View) -> list[dict]:
 def _cross_fitted(view: View) -> list[dict]:
     """Does SP last on problems that did not choose the feature?"""
     taken = view.selected
-    plain, fitted = taken["sp_half"].mean(), taken["sp_honest"].mean()
+    plain, fitted = taken["sp_half"].mean(), taken["sp_cross_fitted"].mean()
     row = {"verdict": kept(plain, fitted), "plain": plain, "cross_fitted": fitted}
-    row |= {"above": (taken["sp_honest"] > 1).sum(), "selected": len(taken)}
+    row |= {"above": (taken["sp_cross_fitted"] > 1).sum(), "selected": len(taken)}
     return [row] if len(taken) else []
 
 
