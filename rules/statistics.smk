@@ -317,6 +317,7 @@ MEASURED = {
 }
 TABLES = [f"table{number}" for number in range(1, 7)]
 RECORD = {name: PUBLISHED / f"{name}.csv" for name in (*TABLES, "text_claims")}
+READ = load.load_yaml(TEMPLATES / "sources.yaml")  # by sentences and figures
 SPECS = sorted(TEMPLATES.glob("tables/*.yaml"))
 
 
@@ -326,7 +327,7 @@ def summaries():
         named = [spec["source"] for spec in read_specs(TEMPLATES / "tables").values()]
     except ValueError as error:
         sys.exit(f"error: {error}")
-    for names in load.load_yaml(TEMPLATES / "sources.yaml").values():
+    for names in READ.values():
         named += names
     return sorted({*named} - {*MEASURED, *RECORD})
 

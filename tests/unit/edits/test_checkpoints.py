@@ -25,7 +25,7 @@ from stethoscope.models.base import LORA_MODULES, decoder_layers, load_model, tr
 from stethoscope.models.parameter_names import in_memory, on_disk
 from stethoscope.models.training import LORA_TARGETS
 from stethoscope.runtime.files import MANIFEST, folder_digest, folder_digests, write_json
-from stethoscope.saes.activations import residuals
+from stethoscope.saes.residuals import residuals
 from stethoscope.task_vectors.adapter import extract_task_vector
 from stethoscope.task_vectors.delta import Dense
 from stethoscope.task_vectors.task_vector import TaskVector, layer_of, scaled, weight_shapes
