@@ -210,8 +210,8 @@ def make_model(folder: Path, sizes: Sizes) -> None:
 def make_adapter(folder: Path, sizes: Sizes, base: str) -> None:
     """Write a LoRA on all linear modules of the language model, its norm 1 % of the weights'."""
     import numpy as np
-
     from stethoscope.edits.editing import save_adapter
+
     from stethoscope.task_vectors.task_vector import LowRank, TaskVector
 
     generator, modules = np.random.default_rng(1), {}
@@ -289,9 +289,10 @@ def scan(work: Path, sizes: Sizes) -> str:
 
     from stethoscope.models.base import load_tokenizer
     from stethoscope.problems.records import MATH, full_text, subject_indices
-    from stethoscope.saes.activations import residuals, sum_by_problem
+    from stethoscope.saes.activations import sum_by_problem
     from stethoscope.saes.formats import check_sae, load_encoder
-    from stethoscope.specificity.scores import feature_scores, specificity_table
+    from stethoscope.saes.residuals import residuals
+    from stethoscope.specificity.scores import Scoring, feature_scores, specificity_table
 
     torch.set_num_threads(1)
     problems, subjects = problems_of(sizes), list(MATH)
@@ -306,8 +307,9 @@ def scan(work: Path, sizes: Sizes) -> str:
         subject_indices(problems, subjects),
         load_encoder(work / "sae"),
     )
-    scores = feature_scores(sums, 0, len(subjects), 0.01, "mean_active", 0.9)
-    table = specificity_table({sizes.scanned: scores}, 1.0)
+    scoring = Scoring(epsilon=0.01, unit="mean_active", smoothing_quantile=0.9, threshold=1.0)
+    scores = feature_scores(sums, 0, len(subjects), scoring)
+    table = specificity_table({sizes.scanned: scores}, scoring.threshold)
     fired = sums.fires.sum() / (sums.tokens.sum() * sums.n_features)
     return (
         f"layer {sizes.scanned}: SP {table['sp'][0]:.2f}, {fired:.1%} of {sums.n_features} "
@@ -343,6 +345,7 @@ def select(work: Path, sizes: Sizes) -> str:
     from functools import partial
 
     from stethoscope.edits.editing import read_weights
+
     from stethoscope.runtime.files import write_json
     from stethoscope.selection.select import select_and_score
     from stethoscope.task_vectors.task_vector import TaskVector
@@ -364,6 +367,7 @@ def edit(work: Path, sizes: Sizes) -> str:
         save_edit,
         scaled,
     )
+
     from stethoscope.runtime.files import atomic_folder, read_json, write_table
     from stethoscope.task_vectors.task_vector import TaskVector
 
@@ -385,8 +389,9 @@ def edit(work: Path, sizes: Sizes) -> str:
 
 def export(work: Path, sizes: Sizes) -> str:
     """The checkpoint."""
-    from stethoscope.edits.checkpoint import export_checkpoint, export_summary
     from stethoscope.edits.editing import read_edit
+
+    from stethoscope.edits.checkpoint import export_checkpoint, export_summary
 
     record = export_checkpoint(work / "model", read_edit(work / "edit"), work / "exported")
     landed = export_summary(record)

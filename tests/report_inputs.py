@@ -101,7 +101,8 @@ COLUMNS = {
     "truncated unparsed n_tokens",
     "selectors": "seed selection by n_layers layers shared_with_ours rho_ours rho_depth",
     "sp_stability": "seed sae subject layer selected sp sp_low sp_high sp_null_median sp_null_95 "
-    "sp_p sp_p_familywise sp_smooth sp_smooth_null_95 sp_smooth_p sp_half sp_honest frequency",
+    "sp_p sp_p_familywise sp_smooth sp_smooth_null_95 sp_smooth_p sp_half sp_cross_fitted "
+    "frequency",
     "sp_measures": "seed sae subject measure value low high p",
     "sp_sensitivity": "seed sae subject epsilon unit denominator configured sp_lowest sp_highest "
     "spearman jaccard layers",
@@ -224,6 +225,8 @@ def write_inputs(
         "seeds": list(seeds),
         "edits": edits,
         "evaluation": {"batch_size": 128},
+        "saes": {"topk": {}},
+        "specificity": {"controls": {"encoders": ["random"]}},
         "selections": {name: {"by": by} for name, by in SELECTORS.items()},
         "vectors": {
             "v2": {"problems": {"number_theory": 1500}},
@@ -245,13 +248,18 @@ def write_inputs(
     return paths | write_summarized(root, paths)
 
 
+def read_results(root: Path, paths) -> Results:
+    """The inputs as summaries read them."""
+    names = [name for name in paths if name != "study" and name not in SUMMARIES]
+    study = json.loads((root / paths["study"]).read_text("utf-8"))
+    return Results({name: read_table(root / paths[name]) for name in names}, study)
+
+
 def write_summarized(root: Path, paths):
     """Write the summaries of the inputs; returns {name: path relative to root}."""
-    tables = {name: read_table(root / path) for name, path in paths.items() if name != "study"}
-    study = json.loads((root / paths["study"]).read_text("utf-8"))
     written = {name: f"results/small/statistics/summaries/{name}.tsv" for name in SUMMARIES}
     (root / "results/small/statistics/summaries").mkdir(exist_ok=True)
-    results = Results(tables, study)
+    results = read_results(root, paths)
     write_summaries(results, {name: root / path for name, path in written.items()})
     return written
 

@@ -52,7 +52,7 @@ def test_an_evaluation_has_a_result_and_the_samples_of_every_subject(finished):
             assert scores["math_verify,none"] == pytest.approx(share, abs=1e-12)
 
 
-def test_a_selector_of_known_layers_takes_over_the_answers_of_the_same_edit(finished):
+def test_a_selector_of_known_layers_reuses_the_answers_of_the_same_edit(finished):
     root = finished.folder / "results/ci/seed-1"
     norm, sp, random = (
         json.loads((root / f"selections/{name}.json").read_text())
@@ -63,8 +63,8 @@ def test_a_selector_of_known_layers_takes_over_the_answers_of_the_same_edit(fini
     (equal,) = (name for name, layers in others.items() if layers == norm["layers"])
     for split in ("validation", "test"):
         answered = root / f"evaluations/{split}"
-        taken = json.loads((answered / "norm.json").read_text())["same_edit"]
-        assert taken == {"norm/alpha-1.0": f"{equal}/alpha-1.0"}
+        (record,) = json.loads((answered / "norm.json").read_text())["written"].values()
+        assert record["reuses"] == f"{equal}/alpha-1.0"
         ours, theirs = answered / "norm/alpha-1.0", answered / f"{equal}/alpha-1.0"
         for path in theirs.glob("samples_*.jsonl"):
             assert (ours / path.name).read_bytes() == path.read_bytes()

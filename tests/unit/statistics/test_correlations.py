@@ -27,6 +27,13 @@ def test_correlations_are_those_of_scipy(seed, n):
     assert correlation_p(rho, n) == pytest.approx(expected.pvalue, rel=1e-9)
 
 
+def test_many_correlations_at_once_are_those_one_by_one_ties_included():
+    first, second = np.random.default_rng(1).integers(0, 5, size=(2, 30, 9))
+    expected = [stats.spearmanr(a, b).statistic for a, b in zip(first, second, strict=True)]
+    assert spearman(first, second) == pytest.approx(expected)
+    assert spearman(first[0], second)[0] == spearman(first[0], second[0])
+
+
 def test_too_few_or_constant_values_have_no_correlation():
     assert np.isnan(pearson([1, 1, 1], [1, 2, 3])) and np.isnan(spearman([1, 2], [5, 5]))
     assert np.isnan(pearson([1], [2]))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 from stethoscope.study import queries as studies
+from stethoscope.study.edit_spec import MERGING_NEEDS
 
 MB, GB = 10**6, 10**9
 # From so many parameters on a job that runs the model asks for a GPU.
@@ -209,15 +210,15 @@ def jobs(study: Mapping) -> dict[str, list[dict[str, str]]]:
         ],
         "train_adapter": [{"vector": vector} for vector in vectors],
         "search_alphas": [{"search": name} for name in study["searches"]],
-        "build_edits": [{"family": family} for family in studies.families(study)],
-        "evaluate_edits": [{"family": family} for family in evaluated],
+        "build_edits": [{"spec": spec} for spec in studies.edit_specs(study)],
+        "evaluate_edits": [{"spec": spec} for spec in evaluated],
         "evaluate_again": [
-            *({"again": "sweep", "family": family} for family in studies.swept(study)),
-            *({"again": "noise", "family": family} for family in noise),
+            *({"again": "sweep", "spec": spec} for spec in studies.swept(study)),
+            *({"again": "noise", "spec": spec} for spec in noise),
             *(
-                {"again": name, "family": family}
+                {"again": name, "spec": spec}
                 for name, protocol in study["evaluation"].get("protocols", {}).items()
-                for family in protocol["edits"]
+                for spec in protocol["edits"]
             ),
         ],
     }
@@ -279,9 +280,9 @@ def _lora_weights(study: Mapping, vector: str) -> float:
     return LORA_WEIGHTS * rank * size.hidden * size.layers
 
 
-def _edits(study: Mapping, family: str) -> tuple[int, int]:
+def _edits(study: Mapping, spec: str) -> tuple[int, int]:
     """Concrete edits of a configured one, and its alphas."""
-    return len(studies.edit_names(study, family)), len(studies.alphas(study, family))
+    return len(studies.edit_ids(study, spec)), len(studies.alphas(study, spec))
 
 
 def _fetched(study: Mapping, rule: str, names: Mapping) -> Cost:
@@ -374,11 +375,11 @@ def _search(study: Mapping, names: Mapping) -> Cost:
 
 def _build(study: Mapping, names: Mapping) -> Cost:
     """Adapters at each alpha, in half of the layers where a selection picks some of them."""
-    size, family = sizes(study), names["family"]
-    if family == studies.BASE:
+    size, spec = sizes(study), names["spec"]
+    if spec == studies.BASE:
         return Cost(cpu=LIGHT_SECONDS)
-    edit, (draws, alphas) = study["edits"][family], _edits(study, family)
-    dense = edit["transform"] in studies.MERGING_NEEDS
+    edit, (draws, alphas) = study["edits"][spec], _edits(study, spec)
+    dense = edit["transform"] in MERGING_NEEDS
     weights = sum(_lora_weights(study, vector) for vector in edit["vectors"])
     share = 1.0 if study["selections"][edit["selection"]]["by"] == "all" else 0.5
     each = 4 * share * (size.parameters if dense else weights)
@@ -405,16 +406,16 @@ def _answers(study: Mapping, answers: float, batch_size: int) -> Cost:
 
 
 def _evaluate(study: Mapping, names: Mapping) -> Cost:
-    size, family = sizes(study), names["family"]
-    draws, alphas = _edits(study, family)
-    asked = size.count("validation", studies.choosing_subjects(study, family))
+    size, spec = sizes(study), names["spec"]
+    draws, alphas = _edits(study, spec)
+    asked = size.count("validation", studies.choosing_subjects(study, spec))
     answers = draws * (alphas * asked + size.count("test"))
     return _answers(study, answers, studies.generation(study)["batch_size"])
 
 
 def _evaluate_again(study: Mapping, names: Mapping) -> Cost:
     size, noise = sizes(study), names["again"] == "noise"
-    draws, alphas = _edits(study, names["family"])
+    draws, alphas = _edits(study, names["spec"])
     answers = size.count("test") * draws * (1 if noise else alphas)
     batch_size = studies.generation(study, names["again"])["batch_size"]
     return _answers(study, answers, batch_size)

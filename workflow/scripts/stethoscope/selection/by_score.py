@@ -49,19 +49,17 @@ def by_permuted_specificity(
     """SP with the subjects' labels permuted over the problems: what SP says about no subject.
 
     Each subject keeps its number of problems, and one permutation serves all layers.
-    scoring: epsilon, unit, smoothing_quantile and threshold of SP. draw: 1, 2, ...; each a
-    permutation of its own.
+    scoring: fields of `Scoring`. draw: 1, 2, ...; each a permutation of its own.
     """
-    from stethoscope.specificity.scores import feature_scores, specificity_table
+    from stethoscope.specificity.scores import Scoring, feature_scores, specificity_table
 
-    layers, target, n_subjects = activation_sums
-    settings = {key: value for key, value in scoring.items() if key != "threshold"}
+    (layers, target, n_subjects), how = activation_sums, Scoring(**scoring)
     labels = np.random.default_rng([seed, draw]).permutation(layers[0].subjects)
     scores = {
-        layer: feature_scores(replace(sums, subjects=labels), target, n_subjects, **settings)
+        layer: feature_scores(replace(sums, subjects=labels), target, n_subjects, how)
         for layer, sums in enumerate(layers)
     }
-    return _column(n_layers, specificity_table(scores, scoring["threshold"]), score)
+    return _column(n_layers, specificity_table(scores, how.threshold), score)
 
 
 @selector(needs=("activation_sums",), scores=True)

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from transformers import PreTrainedModel
 
-from stethoscope.evaluation.evaluation import edited
+from stethoscope.edits.apply import edited
 from stethoscope.models.loss import Batch, n_tokens, solution_loss, weighted_loss
 from stethoscope.models.parameter_names import in_memory
 from stethoscope.task_vectors.task_vector import TaskVector, layer_of

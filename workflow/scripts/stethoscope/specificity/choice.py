@@ -1,7 +1,8 @@
-"""Which layers a score selects: its highest, or those at a threshold (paper, section 3)."""
+"""Which layers a score selects (paper, section 3), and how alike two selections are."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,3 +24,23 @@ class Choice:
         mask = np.zeros(scores.shape, bool)
         np.put_along_axis(mask, order[..., : self.top], True, axis=-1)
         return mask
+
+
+def jaccard(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """|A and B| / |A or B| of sets of layers given as masks over the last axis; 1 if both empty."""
+    either = (first | second).sum(axis=-1)
+    both = (first & second).sum(axis=-1)
+    return np.where(either > 0, both / np.maximum(either, 1), 1.0)
+
+
+def chance_jaccard(n_layers: int, first: int, second: int) -> float:
+    """Expected Jaccard of a set of `first` layers and a random one of `second` layers."""
+    if first + second == 0:
+        return 1.0
+    ways = math.comb(n_layers, second)
+    shared = range(max(0, first + second - n_layers), min(first, second) + 1)
+    return sum(
+        math.comb(first, j) * math.comb(n_layers - first, second - j) / ways
+        * (j / (first + second - j))
+        for j in shared
+    )  # fmt: skip

@@ -8,6 +8,7 @@ subject's problems of its mean over the problem's tokens: the problem is the uni
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,22 @@ import pandas as pd
 from stethoscope.saes.problem_sums import ProblemSums
 
 COLUMNS = ["layer", "sp", "n_features", "feature", "sp_smooth", "feature_smooth"]
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How SP is computed.
+
+    epsilon: of eq. (1). unit: 'mean_active' measures activations in multiples of the layer's mean
+    active value, so that epsilon means the same in each layer; 'raw' takes them as they come.
+    smoothing_quantile: the smoothing is this quantile of the subject-averaged means of the features
+    that fire at all. threshold: a feature is domain-specific above it (tau of section 3).
+    """
+
+    epsilon: float
+    unit: str
+    smoothing_quantile: float
+    threshold: float
 
 
 def subject_means(sums: ProblemSums, n_subjects: int) -> np.ndarray:
@@ -70,32 +87,22 @@ def layer_specificity(feature_specificity: np.ndarray) -> tuple[float, int]:
 
 
 def feature_scores(
-    sums: ProblemSums,
-    target: int,
-    n_subjects: int,
-    epsilon: float,
-    unit: str,
-    smoothing_quantile: float,
+    sums: ProblemSums, target: int, n_subjects: int, scoring: Scoring
 ) -> tuple[np.ndarray, np.ndarray]:
     """Specificity of each feature of a layer: eq. (1), and its smoothed variant.
 
-    target: index of the target subject. unit: 'mean_active' measures activations in multiples of
-    the layer's mean active value, so that epsilon means the same in each layer; 'raw' takes them
-    as they come. smoothing_quantile: the smoothing is this quantile of the subject-averaged means
-    of the features that fire at all.
-
-    Raises ValueError when no feature fires.
+    target: index of the target subject. Raises ValueError when no feature fires.
     """
     means = subject_means(sums, n_subjects)
     if not means.any():
         raise ValueError("activation sums: no feature fires on any problem")
-    if unit == "mean_active":
+    if scoring.unit == "mean_active":
         means = means / sums.mean_active_value()
     others = np.delete(means, target, axis=0).mean(axis=0)
     overall = means.mean(axis=0)
-    smoothing = float(np.quantile(overall[overall > 0], smoothing_quantile))
+    smoothing = float(np.quantile(overall[overall > 0], scoring.smoothing_quantile))
     return (
-        specificity(means[target], others, epsilon),
+        specificity(means[target], others, scoring.epsilon),
         smoothed_specificity(means[target], others, smoothing),
     )
 
@@ -105,8 +112,7 @@ def specificity_table(
 ) -> pd.DataFrame:
     """One row a layer: its SP, how many features are specific, which feature is the most so.
 
-    layers: the two arrays of `feature_scores` for each layer. threshold: a feature is
-    domain-specific above it (tau of section 3).
+    layers: the two arrays of `feature_scores` for each layer. threshold: that of `Scoring`.
     """
     rows = []
     for layer, (scores, smooth) in sorted(layers.items()):
