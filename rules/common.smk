@@ -120,10 +120,11 @@ def of_subject(section, key):
 def edit_recipes(wildcards):
     """What each draw of an edit is made of; the base is the empty edit."""
     recipes = {}
-    for edit in EDITS[wildcards.family]:
-        recipe, draw = studies.recipe(STUDY, wildcards.family), studies.draw_of(edit)
+    for drawn in studies.edit_ids(STUDY, wildcards.family):
+        edit, draw = studies.edit_name(drawn), drawn.draw or 1
+        recipe = studies.recipe(STUDY, wildcards.family)
         if wildcards.family != studies.BASE:
-            recipe["selection"] = studies.selection_of(STUDY, edit)
+            recipe["selection"] = studies.selection_name(studies.selection_of(STUDY, drawn))
         if how := studies.SETTINGS_OF.get(recipe["transform"]):
             drawn = {"draw": draw} if "seed" in recipe[how] else {}
             recipe[how] = {k: v for k, v in recipe[how].items() if k != "draws"} | drawn

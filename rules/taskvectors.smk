@@ -17,6 +17,7 @@ rule train_adapter:
         **asks("train_adapter"),
     params:
         settings=of_subject("vectors", "vector"),
+        processes=lambda wildcards: STUDY["vectors"][wildcards.vector]["lora"]["processes"],
         device=lookup("device", within=config),
         code=code_digest("train_adapter"),
     message:

@@ -4,14 +4,15 @@ import pandas as pd
 
 from stethoscope.evaluation.answers import read_answers
 from stethoscope.runtime.files import read_json, write_table
-from stethoscope.runtime.jobs import job
+from stethoscope.runtime.jobs import run
 from stethoscope.statistics.paired import accuracy, comparisons
 
-with job(snakemake) as progress:
-    target = snakemake.params.target
-    chosen = [read_json(path) for path in snakemake.input.alphas]
-    samples = read_answers(snakemake.input.evaluations, snakemake.params.subjects)
-    references = [(name, None) for name in snakemake.params.references]
+
+def main(inputs, outputs, params, progress) -> None:
+    target = params.target
+    chosen = [read_json(path) for path in inputs.alphas]
+    samples = read_answers(inputs.evaluations, params.subjects)
+    references = [(name, None) for name in params.references]
     tables = {
         "accuracy": accuracy(samples, target),
         "comparisons": comparisons(samples, references, target),
@@ -31,5 +32,9 @@ with job(snakemake) as progress:
         ),
     }
     for name, table in tables.items():
-        write_table(snakemake.output[name], table)
+        write_table(outputs[name], table)
     progress(f"{len(samples)} answers, {len(tables['comparisons'])} comparisons")
+
+
+if __name__ == "__main__":
+    run(main)

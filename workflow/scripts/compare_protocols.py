@@ -2,13 +2,18 @@
 
 from stethoscope.evaluation.answers import read_answers
 from stethoscope.runtime.files import write_table
-from stethoscope.runtime.jobs import job
+from stethoscope.runtime.jobs import run
 from stethoscope.statistics.protocols import MAIN, protocols_table
 
-with job(snakemake) as progress:
-    subjects, asked = snakemake.params.subjects, snakemake.params.protocols
-    main = read_answers(snakemake.input.test, subjects)
-    answers = {name: read_answers(snakemake.input[name], subjects) for name in asked}
+
+def main(inputs, outputs, params, progress) -> None:
+    subjects, asked = params.subjects, params.protocols
+    main = read_answers(inputs.test, subjects)
+    answers = {name: read_answers(inputs[name], subjects) for name in asked}
     table = protocols_table({MAIN: main, **answers} if asked else {})
-    write_table(snakemake.output[0], table)
+    write_table(outputs[0], table)
     progress(f"{len(asked)} protocols beside the study's own")
+
+
+if __name__ == "__main__":
+    run(main)

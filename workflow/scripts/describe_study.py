@@ -3,12 +3,16 @@
 import pandas as pd
 
 from stethoscope.runtime.files import write_json, write_table
-from stethoscope.runtime.jobs import job
-from stethoscope.study.edit_table import edit_table
+from stethoscope.runtime.jobs import run
+from stethoscope.study.queries import edit_table
 
-with job(snakemake) as progress:
-    study, outputs = snakemake.params.study, snakemake.output
-    table = pd.DataFrame(edit_table(study), dtype=object)  # a draw that is missing stays empty
-    write_json(outputs.study, study)
+
+def main(outputs, params, progress) -> None:
+    table = pd.DataFrame(edit_table(params.study), dtype=object)  # a missing draw stays empty
+    write_json(outputs.study, params.study)
     write_table(outputs.edits, table)
     progress(f"{len(table)} edits")
+
+
+if __name__ == "__main__":
+    run(main)

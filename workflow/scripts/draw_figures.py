@@ -3,11 +3,15 @@
 from stethoscope.report.facts import Report, load_sources
 from stethoscope.report.figures.figures import FIGURES
 from stethoscope.runtime.files import write_text
-from stethoscope.runtime.jobs import job
+from stethoscope.runtime.jobs import run
 
-with job(snakemake) as progress:
-    rules = snakemake.params.rules
-    report = Report(load_sources({name: snakemake.input[name] for name in rules}, rules))
+
+def main(inputs, outputs, params, progress) -> None:
+    report = Report(load_sources({name: inputs[name] for name in params.rules}, params.rules))
     for name, draw in FIGURES.items():
-        write_text(snakemake.output[name], draw(report))
+        write_text(outputs[name], draw(report))
     progress(f"{len(FIGURES)} figures, left out: {', '.join(report.left_out) or 'none'}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -6,15 +6,20 @@ from stethoscope.models.base import ModelSettings, new_model, save_model, train_
 from stethoscope.models.training import GrowSettings, grow
 from stethoscope.problems.records import full_text, read_problems
 from stethoscope.runtime.files import atomic_folder
-from stethoscope.runtime.jobs import job
+from stethoscope.runtime.jobs import run
 
-with job(snakemake) as progress:
-    settings, seed = snakemake.params.settings, int(snakemake.wildcards.seed)
-    problems = read_problems(snakemake.input.problems)
+
+def main(inputs, outputs, params, wildcards, progress) -> None:
+    settings, seed = params.settings, int(wildcards.seed)
+    problems = read_problems(inputs.problems)
     tokenizer = train_tokenizer(map(full_text, problems), settings["vocabulary"])
     model = new_model(ModelSettings(**settings["architecture"]), len(tokenizer), seed)
-    model.to(snakemake.params.device)
+    model.to(params.device)
     progress(f"{model.num_parameters():,} parameters, {len(problems)} problems")
     grow(model, tokenizer, problems, GrowSettings(**settings["training"]), seed, progress)
-    with atomic_folder(Path(snakemake.output[0]).parent) as folder:
+    with atomic_folder(Path(outputs[0]).parent) as folder:
         save_model(model, tokenizer, folder)
+
+
+if __name__ == "__main__":
+    run(main)

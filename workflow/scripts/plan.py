@@ -11,10 +11,11 @@ import tempfile
 from pathlib import Path
 
 from stethoscope.planning.plan import jobs_in, measured_hours, plan, to_text
-from stethoscope.runtime.jobs import job
+from stethoscope.runtime.jobs import run
 
-with job(snakemake) as progress:
-    study, stated = snakemake.params.study, dict(snakemake.params.study)
+
+def main(params, progress) -> None:
+    study, stated = params.study, dict(params.study)
     del stated["assumptions"]  # what the check wrote down, not a section of a study
 
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
@@ -23,7 +24,7 @@ with job(snakemake) as progress:
 
         def dry_run(*arguments: str) -> dict[str, int]:
             """Jobs that a dry run of the very same study counts, by rule."""
-            call = [sys.executable, "-m", "snakemake", "-s", snakemake.params.snakefile, "-n"]
+            call = [sys.executable, "-m", "snakemake", "-s", params.snakefile, "-n"]
             call += [*arguments, "--nolock", "--configfile", file.name]
             done = subprocess.run(call, capture_output=True, text=True)
             if done.returncode:
@@ -35,3 +36,7 @@ with job(snakemake) as progress:
     benchmarks = Path("results") / study["study"]["name"] / "benchmarks"
     print(to_text(study, plan(study, counts, left, measured_hours(benchmarks))))
     progress(f"{sum(counts.values())} jobs, {sum(left.values())} of them still to run")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -9,14 +9,15 @@ import pandas as pd
 
 from stethoscope.edits.editing import energy_summary
 from stethoscope.runtime.files import read_json, write_table
-from stethoscope.runtime.jobs import job, seed_of
+from stethoscope.runtime.jobs import run, seed_of
 
-with job(snakemake) as progress:
+
+def main(inputs, outputs, progress) -> None:
     folders = []
-    for path in map(Path, snakemake.input.alphas):
+    for path in map(Path, inputs.alphas):
         for edit, choice in read_json(path)["edits"].items():
             folders.append(path.parents[1] / "edits" / edit / f"alpha-{choice['chosen']}")
-    for path in map(Path, snakemake.input.unevaluated):
+    for path in map(Path, inputs.unevaluated):
         folders += [path.parent / place for place in read_json(path)["written"]]
     rows = []
     for folder in folders:
@@ -26,5 +27,9 @@ with job(snakemake) as progress:
             {"seed": seed_of(folder), "edit": record["edit"], "alpha": record["alpha"], **summary}
         )
     table = pd.DataFrame(rows)
-    write_table(snakemake.output[0], table)
+    write_table(outputs[0], table)
     progress(f"{len(table)} edits")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -5,11 +5,12 @@ from pathlib import Path
 import pandas as pd
 
 from stethoscope.runtime.files import write_table
-from stethoscope.runtime.jobs import job, seed_of
+from stethoscope.runtime.jobs import run, seed_of
 
-with job(snakemake) as progress:
-    paths = [Path(path) for path in snakemake.input]
-    for name, output in snakemake.output.items():
+
+def main(inputs, outputs, progress) -> None:
+    paths = [Path(path) for path in inputs]
+    for name, output in outputs.items():
         tables = []
         for path in paths:
             subject, kind = path.stem.split(".")
@@ -21,3 +22,7 @@ with job(snakemake) as progress:
                 tables.append(table)
         write_table(output, pd.concat(tables))
     progress(f"{len(paths)} tables")
+
+
+if __name__ == "__main__":
+    run(main)

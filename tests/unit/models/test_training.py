@@ -5,14 +5,24 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from hub_files import multimodal
+from peft import PeftModel
+from safetensors import safe_open
 from transformers import Gemma3ForConditionalGeneration
 
-from stethoscope.models.base import ModelSettings, decoder_layers, new_model, train_tokenizer
+from stethoscope.models.base import (
+    ModelSettings,
+    decoder_layers,
+    load_model,
+    new_model,
+    save_model,
+    train_tokenizer,
+)
 from stethoscope.models.training import (
     LORA_TARGETS,
     Example,
@@ -27,8 +37,8 @@ from stethoscope.models.training import (
     schedule,
     weighted_loss,
 )
-from stethoscope.problems.records import completion, prompt
-from stethoscope.runtime.jobs import in_processes
+from stethoscope.problems.records import completion, prompt, write_problems
+from stethoscope.runtime.files import atomic_folder, folder_digest
 from stethoscope.runtime.resume import Checkpoint
 
 SMALL = ModelSettings(layers=2, hidden=32, intermediate=64, heads=4, kv_heads=2, head_dim=8)
@@ -321,13 +331,13 @@ def test_a_bf16_base_is_left_alone_under_an_fp32_adapter(tokenizer):
 
 SHARED = """
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 sys.path[:0] = {path}
-from stethoscope.runtime.jobs import in_processes, job
+from stethoscope.runtime.jobs import run
 
-if not in_processes(2):
+
+def main(progress):
     import torch
     from accelerate import Accelerator
     from test_training import PROBLEMS, SMALL
@@ -335,22 +345,25 @@ if not in_processes(2):
     from stethoscope.models.base import new_model, train_tokenizer
     from stethoscope.models.training import LoraSettings, fine_tune_lora
 
-    torch.set_num_threads(1)
     accelerator = Accelerator(cpu=True)
     assert accelerator.num_processes == 2
     texts = [prompt(p["problem"]) + completion(p["solution"]) for p in PROBLEMS]
     tokenizer = train_tokenizer(texts, 140)
     settings = LoraSettings(rank=4, epochs=3, batch_size=7, precision="fp32")
-    snakemake = SimpleNamespace(
-        rule="train", wildcards=["v2"], log=[{log!r}], params={{}}, resources=SimpleNamespace(gpu=0)
+    model = new_model(SMALL, len(tokenizer), seed=0)
+    adapted = fine_tune_lora(
+        model, tokenizer, PROBLEMS, settings, 3, progress, accelerator=accelerator
     )
-    with job(snakemake) as progress:
-        model = new_model(SMALL, len(tokenizer), seed=0)
-        adapted = fine_tune_lora(
-            model, tokenizer, PROBLEMS, settings, 3, progress, accelerator=accelerator
-        )
-        saved = {{n: p.detach() for n, p in adapted.named_parameters() if "lora_" in n}}
-        torch.save(saved, f"{folder}/{{accelerator.process_index}}.pt")
+    saved = {{n: p.detach() for n, p in adapted.named_parameters() if "lora_" in n}}
+    torch.save(saved, f"{folder}/{{accelerator.process_index}}.pt")
+
+
+snakemake = SimpleNamespace(
+    rule="train", wildcards=["v2"], log=[{log!r}], params={{"processes": 2}},
+    input=[], output=[], resources=SimpleNamespace(gpu=0),
+)
+if __name__ == "__main__":
+    run(main)
 """
 
 
@@ -369,8 +382,33 @@ def test_two_processes_share_each_batch_and_end_with_the_same_adapter(tokenizer,
     assert Path(log).read_text().count("step 18 of 21") == 1
 
 
-def test_one_process_is_launched_by_nobody():
-    assert not in_processes(1)
+def test_the_script_saves_what_peft_reads_and_names_its_base(tokenizer, tmp_path):
+    import train_adapter
+
+    with atomic_folder(tmp_path / "model") as folder:
+        save_model(new_model(SMALL, len(tokenizer), seed=0), tokenizer, folder)
+    records = [{**p, "level": "Level 1", "type": "Algebra"} for p in PROBLEMS[:9]]
+    write_problems(tmp_path / "train.jsonl", records)
+    lora = {"rank": 2, "epochs": 1, "batch_size": 4, "processes": 1}
+    settings = {"problems": {"algebra": 8}, "lora": lora}
+    manifest, lines = tmp_path / "model/manifest.json", []
+    given = {
+        "inputs": SimpleNamespace(problems=tmp_path / "train.jsonl", model=manifest),
+        "outputs": [tmp_path / "adapter/manifest.json"],
+        "params": SimpleNamespace(settings=settings, processes=1, device="cpu"),
+        "wildcards": SimpleNamespace(seed="1"),
+        "progress": lines.append,
+    }
+    train_adapter.main(**given)
+    assert lines[0] == "8 problems" and lines[-1].startswith("step 2 of 2 (100%)")
+    assert {path.name for path in tmp_path.iterdir()} == {"adapter", "model", "train.jsonl"}
+    with safe_open(tmp_path / "adapter/adapter_model.safetensors", "numpy") as weights:
+        assert weights.metadata() == {"base": folder_digest(manifest)}
+    adapted = PeftModel.from_pretrained(load_model(tmp_path / "model"), tmp_path / "adapter")
+    assert adapted.peft_config["default"].r == 2
+    settings["problems"]["algebra"] = 10
+    with pytest.raises(ValueError, match=r"train.jsonl: 9 problems of algebra, 10 wanted"):
+        train_adapter.main(**given)
 
 
 def test_an_unknown_precision_is_refused(model, tokenizer):

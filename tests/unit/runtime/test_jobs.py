@@ -3,18 +3,40 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from stethoscope.runtime.jobs import job
+from stethoscope.runtime.jobs import run
 
 
-def described(log, **params):
-    """As much of Snakemake's object as `job` looks at."""
-    return SimpleNamespace(
-        rule="grow_model", wildcards=["1"], log=[log], params=params, resources=None
-    )
+def snakemake(log, **params):
+    """As much of Snakemake's object as `run` reads."""
+    resources = SimpleNamespace(tmpdir=Path(log).parent)
+    parts = {"input": ["in"], "output": ["out"], "wildcards": ["1"], "params": params}
+    return SimpleNamespace(rule="pretrain_model", log=[log], resources=resources, **parts)
+
+
+def test_a_script_gets_the_parts_of_its_job_that_it_names(tmp_path):
+    given = []
+
+    def main(outputs, params, inputs):
+        given.append((inputs, outputs, params))
+
+    run(main, snakemake(tmp_path / "log", alpha=0.8))
+    assert given == [(["in"], ["out"], {"alpha": 0.8})]
+
+
+def test_a_script_has_a_scratch_folder_below_tmpdir_while_it_runs(tmp_path):
+    folders = []
+
+    def main(scratch):
+        (scratch / "stream").touch()
+        folders.append(scratch)
+
+    run(main, snakemake(tmp_path / "log"))
+    assert folders[0].parent == tmp_path and not folders[0].exists()
 
 
 @pytest.mark.parametrize(
@@ -26,13 +48,15 @@ def test_a_script_computes_on_the_threads_of_its_rule(tmp_path, imported, params
 from types import SimpleNamespace
 if {imported!r} == "before":
     import torch
-from stethoscope.runtime.jobs import job
+from stethoscope.runtime.jobs import run
 snakemake = SimpleNamespace(
-    rule="a", wildcards=[], log=[{str(tmp_path / "log")!r}], params={params!r}, resources=None
+    rule="a", wildcards=[], log=[{str(tmp_path / "log")!r}], params={params!r}, resources=None,
+    input=[], output=[],
 )
-with job(snakemake) as progress:
+def main():
     import torch
     print(torch.get_num_threads())
+run(main)
 """
     # In a process of its own: how many threads PyTorch has is set for the whole process.
     ran = subprocess.run(
@@ -47,23 +71,29 @@ with job(snakemake) as progress:
 
 def test_progress_is_told_to_the_log_and_to_the_user(tmp_path, capsys):
     log = tmp_path / "log"
-    with job(described(log)) as progress:
-        progress("half of it")
-    assert capsys.readouterr().err == "    grow_model 1: half of it\n"
+    run(lambda progress: progress("half of it"), snakemake(log))
+    assert capsys.readouterr().err == "    pretrain_model 1: half of it\n"
     first, last = log.read_text().splitlines()
     assert first == "half of it" and last.startswith("ok in ")
 
 
+def fails(error):
+    def main():
+        raise error
+
+    return main
+
+
 def test_bad_input_is_one_line_and_its_traceback_is_in_the_log(tmp_path, capsys):
     log = tmp_path / "log"
-    with pytest.raises(SystemExit) as stopped, job(described(log)):
-        raise ValueError("problems.jsonl: line 3:\n  no solution")
+    with pytest.raises(SystemExit) as stopped:
+        run(fails(ValueError("problems.jsonl: line 3:\n  no solution")), snakemake(log))
     assert stopped.value.code == 1
     error = capsys.readouterr().err
-    assert error == "error: grow_model 1: problems.jsonl: line 3: no solution\n"
+    assert error == "error: pretrain_model 1: problems.jsonl: line 3: no solution\n"
     assert "Traceback" in log.read_text() and "ok in" not in log.read_text()
 
 
-def test_a_defect_of_ours_keeps_its_traceback(tmp_path):
-    with pytest.raises(KeyError), job(described(tmp_path / "log")):
-        raise KeyError("layer")
+def test_a_defect_keeps_its_traceback(tmp_path):
+    with pytest.raises(KeyError):
+        run(fails(KeyError("layer")), snakemake(tmp_path / "log"))

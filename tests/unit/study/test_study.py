@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from stethoscope.edits.merging import METHODS
+from stethoscope.names import EditId, SelectionId
 from stethoscope.selection.selectors import SCORES, SELECTORS
 from stethoscope.study import load
 from stethoscope.study import queries as studies
@@ -351,24 +352,42 @@ def test_the_draw_of_an_edit_is_the_draw_of_its_selection(config):
     edit = {**config["edits"]["random"], "label": "Projected on random layers", "role": "other"}
     config["edits"]["elsewhere"] = edit
     study = checked(config)
-    assert studies.selection_of(study, "elsewhere-2") == "random-2"
-    assert studies.selection_of(study, "random-1") == "random-1"
-    assert studies.selection_of(study, "projected") == "sp"
+    assert studies.selection_of(study, EditId("elsewhere", 2)) == SelectionId("random", 2)
+    assert studies.selection_of(study, EditId("random", 1)) == SelectionId("random", 1)
+    assert studies.selection_of(study, EditId("projected")) == SelectionId("sp")
     assert studies.family_of(study, "elsewhere-2") == "elsewhere"
     assert studies.family_of(study, "base") == "base"
+
+
+def test_the_table_of_edits_lists_each_by_role_then_as_configured_then_by_draw(config):
+    table = studies.edit_table(checked(config))
+    assert [row["edit"] for row in table[:4]] == ["base", "full", "random-1", "random-2"]
+    assert [studies.ROLES.index(row["role"]) for row in table] == sorted(
+        studies.ROLES.index(row["role"]) for row in table
+    )
+    by_name = {row["edit"]: tuple(row.values())[1:] for row in table}
+    assert by_name["base"] == ("base", None, "base", "Base model", None, None, "raw", 1)
+    label = "Random layers"
+    assert by_name["random-5"] == ("random", 5, "random", label, "random", 5, "raw", 1)
+    label = "Random directions"
+    assert by_name["random_basis-2"] == (
+        *("random_basis", 2, "other", label),
+        *("sp", None, "project", 0),
+    )
+    assert list(by_name).index("random_basis-2") == list(by_name).index("random_basis-1") + 1
 
 
 def test_a_drawn_projection_stands_for_one_edit_a_draw_on_the_same_layers(config):
     study = checked(config)
     assert studies.edit_names(study, "random_basis") == ["random_basis-1", "random_basis-2"]
-    assert studies.selection_of(study, "random_basis-2") == "sp"
+    assert studies.selection_of(study, EditId("random_basis", 2)) == SelectionId("sp")
     assert studies.family_of(study, "random_basis-2") == "random_basis"
 
 
 def test_a_searched_edit_stands_for_each_configuration_that_its_search_keeps(config):
     study = checked(put(config, "searches.nt.spread", 2))
     assert studies.edit_names(study, "cma") == ["cma-1", "cma-2", "cma-3"]
-    assert studies.selection_of(study, "cma-3") == "all"
+    assert studies.selection_of(study, EditId("cma", 3)) == SelectionId("all")
     assert studies.searched(study) == {"cma": "nt"}
     assert studies.searched(checked(put(config, "edits.cma.evaluate", False))) == {}
 
@@ -398,7 +417,7 @@ def test_each_way_to_merge_is_in_the_schema_and_in_the_library(config):
 def test_what_dare_drops_is_drawn_on_the_same_layers(config):
     study = checked(config)
     assert studies.edit_names(study, "dare") == ["dare-1", "dare-2"]
-    assert studies.selection_of(study, "dare-2") == "sp"
+    assert studies.selection_of(study, EditId("dare", 2)) == SelectionId("sp")
 
 
 def test_a_pair_of_vectors_is_measured_where_it_is_merged_whole_and_trimmed(config):

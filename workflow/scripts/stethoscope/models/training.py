@@ -8,23 +8,28 @@ number of threads, also when a training was interrupted and goes on from its las
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.helpers import disable_input_dtype_casting
+from safetensors.numpy import load_file, save_file
 from torch import nn
 from torch.nn import functional
 from transformers import AttentionInterface, Gemma3TextConfig, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.models.gemma3.modeling_gemma3 import Gemma3RMSNorm
 
+from stethoscope.models.base import load_model, load_tokenizer
 from stethoscope.models.muon import StackedMuon
 from stethoscope.problems.records import completion, prompt
+from stethoscope.runtime.files import MANIFEST, atomic_folder, folder_digest, sha256_bytes
 from stethoscope.runtime.resume import Checkpoint
 
 Progress = Callable[[str], None]
@@ -173,6 +178,44 @@ def fine_tune_lora(
     if settings.gradient_checkpointing:
         model.activation_checkpointing_disable()
     return adapted
+
+
+def train_adapter(
+    base: Path,
+    target: Path,
+    problems: Sequence[Mapping[str, str]],
+    settings: LoraSettings,
+    seed: int,
+    device: str,
+    processes: int,
+    progress: Progress,
+) -> None:
+    """Train a LoRA on the base model in a folder, and save it to another in PEFT's format.
+
+    base, target: folders; the digest of the base becomes metadata of the adapter's weights.
+    processes: of this script, which share each batch; each of them calls this function. A file
+    beside `target` lets an interrupted training of the same resume; it is removed at the end.
+    """
+    accelerator, place = None, torch.device(device)
+    if processes > 1:
+        accelerator = Accelerator(cpu=place.type == "cpu")
+        place = accelerator.device
+    digest = folder_digest(base / MANIFEST)
+    key = json.dumps([digest, problems, asdict(settings), processes, seed], sort_keys=True)
+    checkpoint = Checkpoint(
+        target.with_name(f"{target.name}.checkpoint"), sha256_bytes(key.encode())
+    )
+    model = load_model(base, getattr(torch, settings.base_dtype)).to(place)
+    adapted = fine_tune_lora(
+        model, load_tokenizer(base), problems, settings, seed, progress, checkpoint, accelerator
+    )
+    if accelerator is None or accelerator.is_main_process:
+        with atomic_folder(target) as folder:
+            adapted.save_pretrained(folder)
+            (folder / "README.md").unlink(missing_ok=True)
+            weights = folder / "adapter_model.safetensors"
+            save_file(load_file(weights), weights, metadata={"base": digest})
+        checkpoint.remove()
 
 
 def encode(tokenizer: Tokenizer, problems: Sequence[Mapping[str, str]]) -> list[Example]:

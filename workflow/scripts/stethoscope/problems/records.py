@@ -139,6 +139,22 @@ def of_subject(records: Iterable[dict[str, str]], slug: str) -> list[dict[str, s
     return [record for record in records if record["type"] == SUBJECTS[slug].type]
 
 
+def first_of_each(
+    records: Sequence[dict[str, str]], counts: Mapping[str, int], path: str | Path
+) -> list[dict[str, str]]:
+    """The first `counts[slug]` records of each subject; path: of their file, for the error.
+
+    Raises ValueError if a subject has fewer.
+    """
+    chosen: list[dict[str, str]] = []
+    for slug, count in counts.items():
+        first = of_subject(records, slug)[:count]
+        if len(first) < count:
+            raise ValueError(f"{path}: {len(first)} problems of {slug}, {count} wanted")
+        chosen += first
+    return chosen
+
+
 def _record(line: bytes, where: str) -> dict[str, str]:
     try:
         record = json.loads(line.decode("utf-8"), object_pairs_hook=_without_repeats)

@@ -1,4 +1,12 @@
-"""What every script of the workflow does around its work: a log, progress, one-line errors."""
+"""How Snakemake runs a script's `main`: with a log, progress lines and one-line errors.
+
+A script defines `main` and ends with
+
+    if __name__ == "__main__":
+        run(main)
+
+so that a test imports it and calls `main` without Snakemake.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +16,10 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from inspect import signature
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from stethoscope.runtime import devices
@@ -17,18 +27,46 @@ from stethoscope.runtime import devices
 _COPY = "STETHOSCOPE_COPY"  # in the environment of a script's copies, so that none copies itself
 
 
+def run(main: Callable[..., None], snakemake: Any = None) -> None:
+    """Call a script's `main` with those of the following that it names as its parameters.
+
+    inputs, outputs, params, wildcards: what Snakemake has of the job. progress: a function that
+    writes one line to the log and the terminal. scratch: a temporary folder, below Snakemake's
+    resource tmpdir. Two parameters of the rule count here: `threads`, of PyTorch (default 1), and
+    `processes`, in which the script runs at once and shares its work (default 1).
+
+    snakemake: by default what Snakemake puts into the script that it runs.
+    """
+    snakemake = snakemake or sys.modules["__main__"].snakemake
+    if _ran_in_processes(snakemake.params.get("processes", 1)):
+        return
+    with job(snakemake) as progress, ExitStack() as stack:
+        given = {
+            "inputs": snakemake.input,
+            "outputs": snakemake.output,
+            "params": snakemake.params,
+            "wildcards": snakemake.wildcards,
+            "progress": progress,
+        }
+        names = signature(main).parameters
+        if "scratch" in names:
+            folder = TemporaryDirectory(dir=snakemake.resources.tmpdir)
+            given["scratch"] = Path(stack.enter_context(folder))
+        main(**{name: given[name] for name in names})
+
+
 @contextmanager
 def job(snakemake: Any) -> Iterator[Callable[[str], None]]:
     """Run a script's work with a log; yields `progress(line)`, which tells the log and the user.
 
     Bad input (ValueError, OSError) ends the script with status 1 and one line on the terminal; its
-    traceback goes to the log. Anything else is a defect of ours and keeps its traceback.
+    traceback goes to the log. Any other error is a defect and keeps its traceback.
     """
     name = snakemake.rule + "".join(f" {value}" for value in snakemake.wildcards)
     started = time.monotonic()
     rank = int(os.environ.get("RANK", 0))  # of several processes the first speaks for all
-    said = f"{snakemake.log[0]}{f'.{rank}' * (rank > 0)}"
-    with open(said, "w", buffering=1, encoding="utf-8") as log, _device(snakemake):
+    path = f"{snakemake.log[0]}{f'.{rank}' * (rank > 0)}"
+    with open(path, "w", buffering=1, encoding="utf-8") as log, _device(snakemake):
 
         def progress(line: str) -> None:
             print(line, file=log)
@@ -46,11 +84,16 @@ def job(snakemake: Any) -> Iterator[Callable[[str], None]]:
         print(f"ok in {time.monotonic() - started:.1f} s", file=log)
 
 
-def in_processes(count: int) -> bool:
-    """Run this very script in several processes of one machine; False where none are needed.
+def seed_of(path: str | Path) -> int:
+    """The seed in whose folder a result lies."""
+    parts = Path(path).parts
+    return next(int(part[len("seed-") :]) for part in parts if part.startswith("seed-"))
 
-    The script asks before it does anything, and ends where the answer is True: its copies, which
-    get False, have done the work. Ends with status 1 if one of them failed.
+
+def _ran_in_processes(count: int) -> bool:
+    """Run this script in several processes of one machine; False in each, or if one is enough.
+
+    Ends with status 1 if one of them failed.
     """
     if count == 1 or _COPY in os.environ:
         return False
@@ -63,15 +106,9 @@ def in_processes(count: int) -> bool:
     return True
 
 
-def seed_of(path: str | Path) -> int:
-    """The seed in whose folder a result lies."""
-    parts = Path(path).parts
-    return next(int(part[len("seed-") :]) for part in parts if part.startswith("seed-"))
-
-
 @contextmanager
 def _device(snakemake: Any) -> Iterator[None]:
-    """A GPU of its own for a job that asked for one, where there is any: the one that CUDA sees."""
+    """A GPU of its own for a job that requests one, where there is any: the one that CUDA sees."""
     if not getattr(snakemake.resources, "gpu", 0):
         yield
         return

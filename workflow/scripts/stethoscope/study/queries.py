@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
-BASE = "base"
+from stethoscope.names import BASE, EditId, SelectionId, edit_name, selection_name
+
+# What an edit is for, in the order in which tables list them; `base` is the unedited model.
+ROLES = ("base", "full", "random", "projection", "projection_matched", "ours", "other", "control")
 # The key of an edit that holds the settings of its transform; raw has none.
 SETTINGS_OF = {
     "project": "projection",
@@ -54,10 +57,19 @@ def fetched_saes(study: Mapping) -> list[str]:
     return [name for name, sae in study["saes"].items() if "load" in sae]
 
 
+def selection_ids(study: Mapping, name: str) -> list[SelectionId]:
+    """The sets of layers of a selection: its draws, or the one."""
+    return [SelectionId(name, draw) for draw in _numbers(study["selections"][name].get("draws"))]
+
+
 def selection_names(study: Mapping, family: str) -> list[str]:
     """The concrete selections of a configured one: its draws (random-1, ...) or itself."""
-    draws = study["selections"][family].get("draws")
-    return [f"{family}-{draw}" for draw in range(1, draws + 1)] if draws else [family]
+    return list(map(selection_name, selection_ids(study, family)))
+
+
+def edit_names(study: Mapping, family: str) -> list[str]:
+    """The concrete edits of a configured one: one a draw, of its own or of its selection."""
+    return list(map(edit_name, edit_ids(study, family)))
 
 
 def concrete_selections(selection: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -88,13 +100,13 @@ def selections_named(selection: Mapping) -> dict[str, list[str]]:
     }
 
 
-def edit_names(study: Mapping, family: str) -> list[str]:
-    """The concrete edits of a configured one: one a draw, of its own or of its selection."""
-    if family == BASE:
-        return [BASE]
-    edit = study["edits"][family]
+def edit_ids(study: Mapping, spec: str) -> list[EditId]:
+    """The edits of an edit spec, at any alpha: one a draw, of its own or of its selection."""
+    if spec == BASE:
+        return [EditId(BASE)]
+    edit = study["edits"][spec]
     draws = own_draws(study, edit) or study["selections"][edit["selection"]].get("draws")
-    return [f"{family}-{draw}" for draw in range(1, draws + 1)] if draws else [family]
+    return [EditId(spec, draw) for draw in _numbers(draws)]
 
 
 def families(study: Mapping) -> list[str]:
@@ -152,19 +164,45 @@ def answered_again(study: Mapping) -> list[str]:
     return ["sweep", "noise", *study["evaluation"]["protocols"]]
 
 
+def selection_of(study: Mapping, edit: EditId) -> SelectionId:
+    """The set of layers that an edit changes: a draw of the edit is one of its selection."""
+    configured = study["edits"][edit.spec]
+    drawn = None if own_draws(study, configured) else edit.draw
+    return SelectionId(configured["selection"], drawn)
+
+
+def edit_table(study: Mapping) -> list[dict[str, Any]]:
+    """Every edit of the study at any alpha, a row each: by `ROLES`, then as configured, then draw.
+
+    edit: its name in other tables. spec, draw: of what it is a draw, None where there are none.
+    role, label, transform: as configured. selection, selection_draw: the layers that it changes.
+    evaluated: whether it answers problems, 1 or 0; of others only the energy is known.
+    """
+    rows = []
+    for spec in families(study):
+        about = {"role": "base", "label": "Base model", "transform": "raw"}
+        about |= study["edits"].get(spec, {})
+        for edit in edit_ids(study, spec):
+            layers = None if spec == BASE else selection_of(study, edit)
+            rows.append(
+                {
+                    "edit": edit_name(edit),
+                    "spec": spec,
+                    "draw": edit.draw,
+                    "role": about["role"],
+                    "label": about["label"],
+                    "selection": layers and layers.name,
+                    "selection_draw": layers and layers.draw,
+                    "transform": about["transform"],
+                    "evaluated": int(spec == BASE or about["evaluate"]),
+                }
+            )
+    return sorted(rows, key=lambda row: ROLES.index(row["role"]))
+
+
 def family_of(study: Mapping, edit: str) -> str:
     """The configured edit that a concrete edit belongs to (random-3 is a draw of random)."""
     return next(family for family in families(study) if edit in edit_names(study, family))
-
-
-def selection_of(study: Mapping, edit: str) -> str:
-    """The concrete selection whose layers a concrete edit changes."""
-    family = family_of(study, edit)
-    selection = study["edits"][family]["selection"]
-    if own_draws(study, study["edits"][family]):
-        return selection
-    draw = edit_names(study, family).index(edit)
-    return selection_names(study, selection)[draw]
 
 
 def merged_pairs(study: Mapping) -> list[tuple[str, str, str, float]]:
@@ -176,9 +214,9 @@ def merged_pairs(study: Mapping) -> list[tuple[str, str, str, float]]:
     found: dict[tuple[str, str, str, float], None] = {}
     for family, edit in study["edits"].items():
         density = edit.get("merging", {}).get("density", 1.0)
-        for name in edit_names(study, family):
+        for drawn in edit_ids(study, family):
             for first, second in combinations(sorted(edit["vectors"]), 2):
-                pair = (first, second, selection_of(study, name))
+                pair = (first, second, selection_name(selection_of(study, drawn)))
                 found |= {(*pair, 1.0): None, (*pair, float(density)): None}
     return list(found)
 
@@ -247,3 +285,8 @@ def own_draws(study: Mapping, edit: Mapping) -> int | None:
         search = study["searches"][edit["search"]]
         return search["best"] + search["spread"]
     return edit.get(SETTINGS_OF.get(edit["transform"]), {}).get("draws")
+
+
+def _numbers(draws: int | None) -> list[int | None]:
+    """Numbers of the draws, from 1; one None where nothing is drawn."""
+    return list(range(1, draws + 1)) if draws else [None]
