@@ -13,12 +13,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from stethoscope.report import audit_tables, corrected, examined, layout, tables
-from stethoscope.report.bench_table import bench_table
+from stethoscope.report import audit_tables, corrected, examined, tables
 from stethoscope.report.facts import Report
 from stethoscope.report.findings import findings
-from stethoscope.report.merging_table import merging_table
-from stethoscope.report.paper_tables import TABLES, further_edits
 from stethoscope.report.table import Table, read_specs, render_table, to_tex, to_tsv
 
 FIGURE_NAMES = tuple(f"figure{number}" for number in range(1, 10))
@@ -40,15 +37,10 @@ def render(report: Report, template: str | Path, style: str, figures: Mapping[st
         number=report.numbers,
         pointer=report.numbers.pointer,
         old_tables=tables,
-        paper_tables={
-            name: make(report) for name, make in TABLES.items() if name not in report.left_out
-        },
-        further=further_edits(report),
+        left_out=left_out(report),
         captions=_captions(report, path),
         audit=audit_tables,
         findings=findings(report),
-        bench=bench_table(report),
-        merging=merging_table(report),
         examined=examined,
         corrected=corrected,
         style=Markup(style),
@@ -62,8 +54,13 @@ def render_tables(report: Report, templates: Path) -> dict[str, Table]:
     return {
         name: _table(report, name, spec)
         for name, spec in read_specs(templates / "tables").items()
-        if report.sources[spec["source"]].rows and name not in report.left_out
+        if report.sources[spec["source"]].rows and name not in left_out(report)
     }
+
+
+def left_out(report: Report) -> dict[str, str]:
+    """Why the study has no data for some of the paper's tables and figures, by name."""
+    return {row["item"]: row["reason"] for row in report.sources["left_out"].rows}
 
 
 def table_files(report: Report, template: str | Path) -> dict[str, str]:
@@ -74,17 +71,11 @@ def table_files(report: Report, template: str | Path) -> dict[str, str]:
     captions, files = _captions(report, Path(template)), {}
     specs = read_specs(Path(template).parent / "tables")
     for name in PAPER_TABLES:
-        absent = report.left_out.get(name)
+        absent = left_out(report).get(name)
         caption = f"Left out: {absent}." if absent else captions[name]()
-        if name in specs:
-            table = _table(report, name, specs[name])
-            table = replace(table, rows=()) if absent else table
-            files[f"{name}.tsv"], files[f"{name}.tex"] = to_tsv(table), to_tex(table, caption)
-        else:
-            made = TABLES[name](report)
-            made = layout.Table(made.head, ()) if absent else made
-            files[f"{name}.tsv"] = layout.to_tsv(made)
-            files[f"{name}.tex"] = layout.to_tex(made, name, caption)
+        table = _table(report, name, specs[name])
+        table = replace(table, rows=()) if absent else table
+        files[f"{name}.tsv"], files[f"{name}.tex"] = to_tsv(table), to_tex(table, caption)
     return files
 
 

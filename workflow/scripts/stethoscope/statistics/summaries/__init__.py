@@ -3,7 +3,16 @@
 Importing the package registers all of them.
 """
 
-from stethoscope.statistics.summaries import paper_tables
+from stethoscope.statistics.summaries import layers, left_out, merging, paper_tables
 from stethoscope.statistics.summaries.registry import SUMMARIES, frame, summary, write_summaries
 
-__all__ = ["SUMMARIES", "frame", "paper_tables", "summary", "write_summaries"]
+__all__ = [
+    "SUMMARIES",
+    "frame",
+    "layers",
+    "left_out",
+    "merging",
+    "paper_tables",
+    "summary",
+    "write_summaries",
+]
