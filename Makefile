@@ -4,7 +4,7 @@ CORES ?= 2
 STUDY ?= config/demo.yaml
 BIN := .venv/bin
 
-.PHONY: help demo full plan test clean
+.PHONY: help demo full plan test schema clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -24,6 +24,9 @@ plan: .venv/installed ## print what a study costs before it runs; STUDY=config/f
 # A process for each core; files in the order of testpaths (pyproject.toml), the long ones first.
 test: .venv/installed ## run all tests
 	@$(BIN)/pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
+
+schema: .venv/installed ## write the JSON schema and the tables of config/README.md from the study's model
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m stethoscope.study.document
 
 clean: ## remove results and logs (not .venv)
 	rm -rf results logs .snakemake

@@ -289,9 +289,10 @@ def scan(work: Path, sizes: Sizes) -> str:
 
     from stethoscope.models.base import load_tokenizer
     from stethoscope.problems.records import MATH, full_text, subject_indices
-    from stethoscope.saes.activations import residuals, sum_by_problem
+    from stethoscope.saes.activations import sum_by_problem
     from stethoscope.saes.formats import check_sae, load_encoder
-    from stethoscope.specificity.scores import feature_scores, specificity_table
+    from stethoscope.saes.residuals import residuals
+    from stethoscope.specificity.scores import Scoring, feature_scores, specificity_table
 
     torch.set_num_threads(1)
     problems, subjects = problems_of(sizes), list(MATH)
@@ -306,8 +307,9 @@ def scan(work: Path, sizes: Sizes) -> str:
         subject_indices(problems, subjects),
         load_encoder(work / "sae"),
     )
-    scores = feature_scores(sums, 0, len(subjects), 0.01, "mean_active", 0.9)
-    table = specificity_table({sizes.scanned: scores}, 1.0)
+    scoring = Scoring(epsilon=0.01, unit="mean_active", smoothing_quantile=0.9, threshold=1.0)
+    scores = feature_scores(sums, 0, len(subjects), scoring)
+    table = specificity_table({sizes.scanned: scores}, scoring.threshold)
     fired = sums.fires.sum() / (sums.tokens.sum() * sums.n_features)
     return (
         f"layer {sizes.scanned}: SP {table['sp'][0]:.2f}, {fired:.1%} of {sums.n_features} "
@@ -340,14 +342,16 @@ def truncated_model(folder: Path, layers: int):
 
 def select(work: Path, sizes: Sizes) -> str:
     """The layers whose task vector is largest against their weights: reads all edited weights."""
+    from functools import partial
+
     from stethoscope.edits.editing import read_weights
     from stethoscope.runtime.files import write_json
-    from stethoscope.selection.selectors import select_and_score
+    from stethoscope.selection.select import select_and_score
     from stethoscope.task_vectors.task_vector import TaskVector
 
     vector = TaskVector.load(work / "vector.safetensors")
-    weights = read_weights(work / "model", list(vector.modules))
-    settings = {"vector": vector, "relative_to_weights": True, "weights": weights}
+    weights = partial(read_weights, work / "model")
+    settings = {"vector": vector, "relative_to_weights": True, "base_weights": weights}
     layers, _ = select_and_score("task_vector_norm", sizes.layers, top=sizes.top, **settings)
     write_json(work / "layers.json", layers)
     return f"{len(layers)} of {sizes.layers} layers: {', '.join(map(str, layers))}"

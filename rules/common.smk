@@ -4,8 +4,6 @@ import os
 import sys
 from pathlib import Path
 
-from snakemake.logging import logger
-
 # Relative, so that a moved checkout has the same inputs and reruns nothing.
 ROOT = Path(os.path.relpath(workflow.current_basedir.join("..").get_path_or_uri(secret_free=True)))
 LIBRARY = ROOT / "workflow/scripts"
@@ -28,19 +26,14 @@ for variable, value in {
 }.items():
     os.environ.setdefault(variable, value)
 
-# Jobs say themselves what they do; of Snakemake's own lines the count of steps is left.
-SCAFFOLDING = ("Select jobs", "Execute ", "Finished jobid", "Assuming unrestricted", "Using shell")
-logger.addFilter(lambda record: not record.getMessage().startswith(SCAFFOLDING))
-
 
 def checked(config):
     """The study that the configuration describes; one line and an end where it is wrong."""
-    schema = load.load_yaml(ROOT / "config/schemas/study.schema.yaml")
     source = " + ".join(str(path) for path in workflow.configfiles)
     try:
         for path in workflow.configfiles:
             load.load_yaml(path)
-        return load.check(config, schema, source)
+        return load.check(config, source)
     except ValueError as error:
         sys.exit(f"error: {error}")
 

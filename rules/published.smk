@@ -1,43 +1,32 @@
-"""The published record: what its percentages say, and what it says against itself."""
+"""The published record: what its percentages say, and whether its words and tables agree."""
 
 CSVS = ["table1", "table2", "table3", "table4", "table5", "table6", "text_claims", "subject_sizes"]
-RETESTED = ["comparisons", "significant", "sweep", "grim", "power", "formulas"]
+AUDITED = [
+    "table1",
+    "comparisons",
+    "significant",
+    "sweep",
+    "grim",
+    "power",
+    "formulas",
+    "checks",
+]
 
 
-rule retest_published:
-    input:
-        table1=PUBLISHED / "table1.csv",
-        table4=PUBLISHED / "table4.csv",
-        claims=PUBLISHED / "text_claims.csv",
-        sizes=PUBLISHED / "subject_sizes.csv",
-    output:
-        **{name: f"<results>/statistics/published_{name}.tsv" for name in RETESTED},
-    log:
-        "<logs>/retest_published.log",
-    localrule: True
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        code=code_digest("retest_published"),
-    message:
-        "test every pair of the published Table 1 again, from its percentages"
-    script:
-        "../workflow/scripts/retest_published.py"
-
-
-rule check_published:
+rule audit_published:
     input:
         **{name: PUBLISHED / f"{name}.csv" for name in CSVS},
+        sentences=PUBLISHED / "sentences.yaml",
     output:
-        "<results>/statistics/published_checks.tsv",
+        **{name: f"<results>/statistics/published_{name}.tsv" for name in AUDITED},
     log:
-        "<logs>/check_published.log",
+        "<logs>/audit_published.log",
     localrule: True
     conda:
         "../envs/cpu.yaml"
     params:
-        code=code_digest("check_published"),
+        code=code_digest("audit_published"),
     message:
-        "hold the published record against itself"
+        "test the published tables again and compare them with the paper's words"
     script:
-        "../workflow/scripts/check_published.py"
+        "../workflow/scripts/audit_published.py"

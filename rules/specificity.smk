@@ -75,7 +75,7 @@ rule score_specificity:
     resources:
         **asks("score_specificity"),
     params:
-        settings=SCORING,
+        scoring=SCORING,
         subjects=lookup("subjects", within=config),
         code=code_digest("score_specificity"),
     message:

@@ -258,25 +258,6 @@ rule summarize_stability:
         "../workflow/scripts/summarize_stability.py"
 
 
-rule recompute_published:
-    input:
-        table1=PUBLISHED / "table1.csv",
-        sizes=PUBLISHED / "subject_sizes.csv",
-    output:
-        "<results>/statistics/published_table1.tsv",
-    log:
-        "<logs>/recompute_published.log",
-    localrule: True
-    conda:
-        "../envs/cpu.yaml"
-    params:
-        code=code_digest("recompute_published"),
-    message:
-        "recompute the published Table 1 from its percentages"
-    script:
-        "../workflow/scripts/recompute_published.py"
-
-
 rule describe_study:
     output:
         study="<results>/statistics/study.json",
@@ -316,9 +297,7 @@ MEASURED = {
     "sp_sensitivity": rules.summarize_stability.output.sensitivity,
     "search": rules.correlate_search.output.configurations,
     "search_correlations": rules.correlate_search.output.correlations,
-    "published_table1": rules.recompute_published.output[0],
-    **{f"published_{name}": path for name, path in rules.retest_published.output.items()},
-    "published_checks": rules.check_published.output[0],
+    **{f"published_{name}": path for name, path in rules.audit_published.output.items()},
     "edits": rules.describe_study.output.edits,
     "study": rules.describe_study.output.study,
 }

@@ -7,10 +7,10 @@ from itertools import product
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
-from stethoscope.published import retest as audit
-from stethoscope.published.consistency import published_checks
-from stethoscope.published.record import TABLES, Record
+from stethoscope.published.audit import published_tables
+from stethoscope.published.record import Record
 from stethoscope.statistics.results import Results, read_table
 from stethoscope.statistics.summaries import SUMMARIES, write_summaries
 
@@ -55,13 +55,10 @@ LAYERS |= {"dual": "2,3,5", "ties": LAYERS["full"]}
 LAYERS |= dict.fromkeys(("projected_all", "projected_all_matched"), LAYERS["full"])
 ROLES = ("base", "full", "random", "projection", "projection_matched", "ours", "other", "control")
 GRID = ("0.375", "0.5", "0.75", "1.0", "1.5")
-RULES = dict.fromkeys(("accuracy", "comparisons", "published_table1"), "compare_edits")
+RULES = dict.fromkeys(("accuracy", "comparisons"), "compare_edits")
 RULES |= {"alphas": "choose_alpha", "energy": "collect_energy", "specificity": "collect_sp"}
-RULES |= dict.fromkeys(
-    (f"published_{name}" for name in ("comparisons", "significant", "sweep", "grim", "power")),
-    "retest_published",
-)
-RULES |= {"published_formulas": "retest_published", "published_checks": "check_published"}
+AUDITED = "table1 comparisons significant sweep grim power formulas checks".split()
+RULES |= dict.fromkeys((f"published_{name}" for name in AUDITED), "audit_published")
 RULES |= {"interference": "measure_interference", "edits": "describe_study"}
 RULES |= dict.fromkeys(SUMMARIES, "summarize_results")
 RULES |= dict.fromkeys(("search", "search_correlations"), "correlate_search")
@@ -78,7 +75,6 @@ SELECTORS = {
     "norm": "task_vector_norm",
 }
 
-PUBLISHED_Z = {"Full LoRA merge (34L)": -0.5, "SAE Projection": 0.6, "Ours (SP4)": 3.41}
 
 COLUMNS = {
     "accuracy": "seed edit alpha subject n correct accuracy se truncated unparsed mean_tokens",
@@ -105,12 +101,11 @@ COLUMNS = {
     "truncated unparsed n_tokens",
     "selectors": "seed selection by n_layers layers shared_with_ours rho_ours rho_depth",
     "sp_stability": "seed sae subject layer selected sp sp_low sp_high sp_null_median sp_null_95 "
-    "sp_p sp_p_familywise sp_smooth sp_smooth_null_95 sp_smooth_p sp_half sp_honest frequency",
+    "sp_p sp_p_familywise sp_smooth sp_smooth_null_95 sp_smooth_p sp_half sp_cross_fitted "
+    "frequency",
     "sp_measures": "seed sae subject measure value low high p",
     "sp_sensitivity": "seed sae subject epsilon unit denominator configured sp_lowest sp_highest "
     "spearman jaccard layers",
-    "published_table1": "method subject n correct_base correct_method z_pooled z_lmeval p_lmeval "
-    "p_holm grim_possible",
     "search": "seed search edit perplexity n_validation accuracy_validation n_test accuracy_test",
     "search_correlations": "seed search split n r r_low r_high p rho p_rho",
 }
@@ -150,11 +145,17 @@ PUBLISHED |= {
 
 
 def write_inputs(
-    root: Path, seeds=(1,), title="A small model, made for a test", effects=None, read_again=True
+    root: Path,
+    seeds=(1,),
+    title="A small model, made for a test",
+    effects=None,
+    read_again=True,
+    summarize=True,
 ):
     """Write every input below `root`; returns {input name: path relative to root}.
 
     read_again: with what only some studies have: a sweep of alpha, a noise floor, searches.
+    summarize: the summaries of the inputs too.
     """
     effects = effects or EFFECTS
     folder = root / "results" / "small" / "statistics"
@@ -185,7 +186,6 @@ def write_inputs(
         "sp_stability": _sp_stability(seeds),
         "sp_measures": _sp_measures(seeds),
         "sp_sensitivity": _sp_sensitivity(seeds),
-        "published_table1": _published_table1(),
     }
     for name, rows in tables.items():
         paths[name] = f"results/small/statistics/{name}.tsv"
@@ -249,16 +249,21 @@ def write_inputs(
     paths["edits"] = "results/small/statistics/edits.tsv"
     rows = _edits(study["edits"], [*effects, *UNEVALUATED])
     pd.DataFrame(rows, dtype=object).to_csv(root / paths["edits"], sep="\t", index=False)
-    return paths | write_summarized(root, paths)
+    return paths | write_summarized(root, paths) if summarize else paths
+
+
+def read_results(root: Path, paths) -> Results:
+    """The inputs as summaries read them."""
+    names = [name for name in paths if name != "study" and name not in SUMMARIES]
+    study = json.loads((root / paths["study"]).read_text("utf-8"))
+    return Results({name: read_table(root / paths[name]) for name in names}, study)
 
 
 def write_summarized(root: Path, paths):
     """Write the summaries of the inputs; returns {name: path relative to root}."""
-    tables = {name: read_table(root / path) for name, path in paths.items() if name != "study"}
-    study = json.loads((root / paths["study"]).read_text("utf-8"))
     written = {name: f"results/small/statistics/summaries/{name}.tsv" for name in SUMMARIES}
     (root / "results/small/statistics/summaries").mkdir(exist_ok=True)
-    results = Results(tables, study)
+    results = read_results(root, paths)
     write_summaries(results, {name: root / path for name, path in written.items()})
     return written
 
@@ -280,24 +285,18 @@ def _edits(configured, names):
 
 def published_record():
     """The published record as the repository has it."""
-    tables = {name: pd.read_csv(RECORD / f"{name}.csv") for name in TABLES}
-    return Record(text_claims=pd.read_csv(RECORD / "text_claims.csv", dtype=str), **tables)
+    return Record.load({path.stem: path for path in RECORD.glob("*.csv")})
+
+
+def published_sentences():
+    """The sentences of the checks of the record."""
+    return yaml.safe_load((RECORD / "sentences.yaml").read_text("utf-8"))
 
 
 @cache
 def audited():
     """The tables of the audit, of the published record itself, as TSV."""
-    record = published_record()
-    z, p = (record.claim(name).value for name in ("C03", "C04"))
-    tables = {
-        "comparisons": record.comparisons.reset_index(),
-        "significant": record.significant.reset_index(),
-        "sweep": record.sweep,
-        "grim": record.grim,
-        "power": record.power.reset_index(),
-        "formulas": audit.published_formulas((29.6, 39.4), 540, z, p),
-        "checks": published_checks(record),
-    }
+    tables = published_tables(published_record(), published_sentences())
     return {name: table.to_csv(sep="\t", index=False) for name, table in tables.items()}
 
 
@@ -557,16 +556,6 @@ def _saes(seeds):
     for seed in seeds:
         for layer in range(8):
             rows.append([seed, "topk", layer, 0.95 - layer / 100, 16.0, layer / 1000])
-    return rows
-
-
-def _published_table1():
-    rows = []
-    for method, z in PUBLISHED_Z.items():
-        for short in SHORT.values():
-            possible = not (method == "SAE Projection" and short == "GEO")
-            p = 0.0006 if z > 3 else 0.55
-            rows.append([method, short, 540, 160, 213, z, z, p, min(1, 7 * p), possible])
     return rows
 
 

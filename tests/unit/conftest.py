@@ -7,17 +7,17 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.numpy import load_file, save_file
+from study_settings import pretraining, shape
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from stethoscope.models.base import (
-    ModelSettings,
     load_model,
     load_tokenizer,
     new_model,
     save_model,
     train_tokenizer,
 )
-from stethoscope.models.training import LORA_TARGETS, GrowSettings, grow
+from stethoscope.models.training import LORA_TARGETS, grow
 from stethoscope.problems.records import SUBJECTS, completion, prompt
 from stethoscope.runtime.files import MANIFEST, atomic_folder, folder_digest
 
@@ -56,9 +56,11 @@ def problems():
 def tiny(tmp_path_factory, one_thread) -> TinyModel:
     texts = [prompt(record["problem"]) + completion(record["solution"]) for record in PROBLEMS]
     tokenizer = train_tokenizer(texts, 128)
-    shape = ModelSettings(3, 32, 48, heads=2, kv_heads=1, head_dim=16, max_positions=128)
-    model = new_model(shape, len(tokenizer), seed=1)
-    settings = GrowSettings(epochs=40, batch_size=16, precision="fp32")
+    small = shape(
+        layers=3, hidden=32, intermediate=48, heads=2, kv_heads=1, head_dim=16, max_positions=128
+    )
+    model = new_model(small, len(tokenizer), seed=1)
+    settings = pretraining(epochs=40, batch_size=16, precision="fp32")
     grow(model, tokenizer, PROBLEMS, settings, 1, lambda line: None)
     target = tmp_path_factory.mktemp("tiny") / "model"
     with atomic_folder(target) as folder:

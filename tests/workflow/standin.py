@@ -18,7 +18,7 @@ from stethoscope.models.base import load_model, load_tokenizer, train_tokenizer
 from stethoscope.problems.math_data import math_digest, read_math
 from stethoscope.problems.records import MATH, full_text
 from stethoscope.problems.synthetic.corpus import generate_splits
-from stethoscope.saes.activations import residuals
+from stethoscope.saes.residuals import residuals
 
 LAYERS, HIDDEN, FEATURES = 4, 64, 96  # of the smallest one
 SAE_FOLDER = "resid_post_all/layer_{layer}_width_16k_l0_small"

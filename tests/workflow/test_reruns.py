@@ -54,9 +54,8 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
         ("specificity/robustness", {"examine_specificity"}),
         ("statistics/selectors", {"summarize_selections"}),
         ("edits/merging", {"build_edits", "measure_interference"}),
-        ("report/merging_table", {"render_report"}),
-        ("published/retest", {"retest_published", "check_published"}),
-        ("published/checks/layers", {"check_published"}),
+        ("statistics/summaries/merging", {"summarize_results"}),
+        ("published/checks/layers", {"audit_published"}),
         (
             "statistics/paired",
             {"evaluate_edits", "evaluate_again", "compare_edits", "correct_comparisons"}
@@ -77,7 +76,7 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
             "statistics/tests",
             {"evaluate_edits", "evaluate_again", "compare_edits", "draw_figures"}
             | {"correct_comparisons", "compare_sweeps", "measure_noise"}
-            | {"recompute_published", "retest_published", "check_published"},
+            | {"audit_published"},
         ),
         (
             "edits/projection",
@@ -109,7 +108,7 @@ def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh,
         ("saes/train", {"train_saes"}),
         ("selection/selectors", {"select_layers"}),
         ("edits/bases", {"build_edits"}),
-        ("published/recompute", {"recompute_published", "retest_published", "check_published"}),
+        ("published/recompute", {"audit_published"}),
         ("selection/loss_gains", {"measure_gains"}),
         ("selection/cma_search", {"search_alphas"}),
         (

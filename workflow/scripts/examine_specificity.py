@@ -1,21 +1,23 @@
-"""Hold every layer's specificity against nulls, resampled problems and other choices."""
+"""Compare every layer's specificity with nulls, resampled problems and other choices."""
 
 from stethoscope.runtime.files import write_table
 from stethoscope.runtime.jobs import job
-from stethoscope.specificity.robustness import Choice, Scoring, examine
-from stethoscope.specificity.scores import ProblemSums
+from stethoscope.saes.problem_sums import ProblemSums
+from stethoscope.specificity.choice import Choice
+from stethoscope.specificity.robustness import robustness
+from stethoscope.specificity.scores import Scoring
 
 with job(snakemake) as progress:
-    scoring = snakemake.params.scoring
-    found = examine(
+    params = snakemake.params
+    tables = robustness(
         {layer: ProblemSums.load(path) for layer, path in enumerate(snakemake.input)},
         target=snakemake.wildcards.subject,
-        subjects=snakemake.params.subjects,
-        scoring=Scoring(scoring["epsilon"], scoring["unit"], scoring["smoothing_quantile"]),
-        choice=Choice(**snakemake.params.choice),
-        **snakemake.params.settings,
+        subjects=params.subjects,
+        scoring=Scoring(**params.scoring),
+        choice=Choice(**params.choice),
+        **params.settings,
     )
     for name in ("layers", "measures", "sensitivity", "profiles"):
-        write_table(snakemake.output[name], getattr(found, name))
-    p_values = " ".join(f"{p:.3f}" for p in found.layers["sp_p"])
+        write_table(snakemake.output[name], getattr(tables, name))
+    p_values = " ".join(f"{p:.3f}" for p in tables.layers["sp_p"])
     progress(f"permutation p by layer: {p_values}")

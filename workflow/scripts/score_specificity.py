@@ -2,8 +2,9 @@
 
 from stethoscope.runtime.files import write_table
 from stethoscope.runtime.jobs import job
+from stethoscope.saes.problem_sums import ProblemSums
 from stethoscope.specificity.scores import (
-    ProblemSums,
+    Scoring,
     feature_scores,
     most_specific_features,
     specificity_table,
@@ -12,19 +13,13 @@ from stethoscope.specificity.scores import (
 LISTED_FEATURES = 50
 
 with job(snakemake) as progress:
-    settings, subjects = snakemake.params.settings, snakemake.params.subjects
+    scoring, subjects = Scoring(**snakemake.params.scoring), snakemake.params.subjects
+    target = subjects.index(snakemake.wildcards.subject)
     scores = {
-        layer: feature_scores(
-            ProblemSums.load(path),
-            target=subjects.index(snakemake.wildcards.subject),
-            n_subjects=len(subjects),
-            epsilon=settings["epsilon"],
-            unit=settings["unit"],
-            smoothing_quantile=settings["smoothing_quantile"],
-        )
+        layer: feature_scores(ProblemSums.load(path), target, len(subjects), scoring)
         for layer, path in enumerate(snakemake.input)
     }
-    table = specificity_table(scores, settings["threshold"])
+    table = specificity_table(scores, scoring.threshold)
     write_table(snakemake.output.table, table)
     write_table(snakemake.output.features, most_specific_features(scores, LISTED_FEATURES))
     progress("SP " + " ".join(f"{sp:.2f}" for sp in table["sp"]))

@@ -9,7 +9,7 @@ import torch
 
 from stethoscope.models.base import load_model, load_tokenizer
 from stethoscope.runtime.tensor_files import tensor_places
-from stethoscope.saes.activations import residuals
+from stethoscope.saes.residuals import residuals
 
 
 @pytest.fixture(scope="module")

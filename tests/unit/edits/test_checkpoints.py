@@ -24,7 +24,7 @@ from stethoscope.models.base import LORA_MODULES, decoder_layers, load_model, tr
 from stethoscope.models.parameter_names import in_memory, on_disk
 from stethoscope.models.training import LORA_TARGETS
 from stethoscope.runtime.files import MANIFEST, folder_digest, folder_digests, write_json
-from stethoscope.saes.activations import residuals
+from stethoscope.saes.residuals import residuals
 from stethoscope.task_vectors.task_vector import (
     Dense,
     TaskVector,

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hub_files import multimodal
 from safetensors.torch import load_file, save_file
+from study_settings import shape
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -17,7 +18,6 @@ from transformers import (
 
 from stethoscope.models.base import (
     LORA_MODULES,
-    ModelSettings,
     decoder_layers,
     load_model,
     load_tokenizer,
@@ -31,7 +31,7 @@ TEXTS = [
     for a in range(20)
     for b in range(20)
 ]
-SMALL = ModelSettings(layers=3, hidden=32, intermediate=64, heads=2, kv_heads=1, head_dim=16)
+SMALL = shape(layers=3, hidden=32, intermediate=64, heads=2, kv_heads=1, head_dim=16)
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,10 +14,10 @@ import torch
 from hub_files import multimodal
 from peft import PeftModel
 from safetensors import safe_open
+from study_settings import lora, pretraining, shape
 from transformers import Gemma3ForConditionalGeneration
 
 from stethoscope.models.base import (
-    ModelSettings,
     decoder_layers,
     load_model,
     new_model,
@@ -26,8 +27,6 @@ from stethoscope.models.base import (
 from stethoscope.models.training import (
     LORA_TARGETS,
     Example,
-    GrowSettings,
-    LoraSettings,
     batches,
     collate,
     encode,
@@ -41,7 +40,7 @@ from stethoscope.problems.records import completion, prompt, write_problems
 from stethoscope.runtime.files import atomic_folder, folder_digest
 from stethoscope.runtime.resume import Checkpoint
 
-SMALL = ModelSettings(layers=2, hidden=32, intermediate=64, heads=4, kv_heads=2, head_dim=8)
+SMALL = shape(layers=2, hidden=32, intermediate=64, heads=4, kv_heads=2, head_dim=8)
 PROBLEMS = [
     {"problem": f"What is {a} + {b}?", "solution": f"{a} + {b} = \\boxed{{{a + b}}}"}
     for a in range(6)
@@ -129,8 +128,8 @@ def test_prompt_weight_zero_takes_the_prompt_out_of_the_loss(model):
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_the_fast_forward_pass_and_its_gradients_are_those_of_stock_gemma(tokenizer, groups):
-    shape = ModelSettings(2, 32, 64, heads=4, kv_heads=4 // groups, head_dim=8)
-    model = new_model(shape, len(tokenizer), seed=0)
+    small = shape(layers=2, hidden=32, intermediate=64, heads=4, kv_heads=4 // groups, head_dim=8)
+    model = new_model(small, len(tokenizer), seed=0)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn(parameter.shape))
@@ -215,7 +214,7 @@ def test_the_learning_rate_rises_stays_and_falls():
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_growing_twice_gives_the_same_bytes_and_learns(tokenizer, precision):
-    settings = GrowSettings(epochs=12, batch_size=12, precision=precision)
+    settings = pretraining(epochs=12, batch_size=12, precision=precision)
     runs, lines = [], []
     for _ in range(2):
         model = new_model(SMALL, len(tokenizer), seed=0)
@@ -233,14 +232,14 @@ def test_another_seed_gives_other_weights(tokenizer):
     runs = []
     for seed in (0, 1):
         model = new_model(SMALL, len(tokenizer), seed=0)
-        grow(model, tokenizer, PROBLEMS, GrowSettings(batch_size=12), seed, silent)
+        grow(model, tokenizer, PROBLEMS, pretraining(batch_size=12), seed, silent)
         runs.append(weights_of(model))
     assert any(not torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
 
 
 def test_a_lora_trains_its_own_weights_and_leaves_the_model_alone(model, tokenizer):
     before = weights_of(model)
-    settings = LoraSettings(rank=4, alpha=8, epochs=2, batch_size=12)
+    settings = lora(rank=4, alpha=8, epochs=2, batch_size=12)
     adapted = fine_tune_lora(model, tokenizer, PROBLEMS, settings, seed=0, progress=silent)
     after = weights_of(adapted)
     for name, weight in before.items():
@@ -255,7 +254,7 @@ def test_training_a_lora_twice_gives_the_same_bytes(tokenizer):
     runs = []
     for _ in range(2):
         model = new_model(SMALL, len(tokenizer), seed=0)
-        settings = LoraSettings(rank=4, dropout=0.1, epochs=1, batch_size=12)
+        settings = lora(rank=4, dropout=0.1, epochs=1, batch_size=12)
         runs.append(weights_of(fine_tune_lora(model, tokenizer, PROBLEMS, settings, 3, silent)))
     assert runs[0].keys() == runs[1].keys()
     assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
@@ -265,9 +264,7 @@ def lora_of(tokenizer, checkpoint=None, progress=silent, **settings):
     """Weights of a LoRA after three epochs of seven steps on a new model, and nothing else."""
     settings = {"rank": 4, "epochs": 3, "batch_size": 7, "precision": "fp32", **settings}
     model = new_model(SMALL, len(tokenizer), seed=0)
-    adapted = fine_tune_lora(
-        model, tokenizer, PROBLEMS, LoraSettings(**settings), 3, progress, checkpoint
-    )
+    adapted = fine_tune_lora(model, tokenizer, PROBLEMS, lora(**settings), 3, progress, checkpoint)
     return {name: value for name, value in weights_of(adapted).items() if "lora_" in name}
 
 
@@ -319,7 +316,7 @@ def test_a_batch_in_parts_gives_the_gradient_of_the_whole(tokenizer, accumulate)
 def test_a_bf16_base_is_left_alone_under_an_fp32_adapter(tokenizer):
     model = new_model(SMALL, len(tokenizer), seed=0).bfloat16()
     before = weights_of(model)
-    settings = LoraSettings(rank=4, epochs=1, batch_size=12, gradient_checkpointing=True)
+    settings = lora(rank=4, epochs=1, batch_size=12, gradient_checkpointing=True)
     after = weights_of(fine_tune_lora(model, tokenizer, PROBLEMS, settings, 0, silent))
     adapter = {name: weight for name, weight in after.items() if "lora_" in name}
     assert {weight.dtype for weight in adapter.values()} == {torch.float32}
@@ -343,13 +340,14 @@ def main(progress):
     from test_training import PROBLEMS, SMALL
     from stethoscope.problems.records import completion, prompt
     from stethoscope.models.base import new_model, train_tokenizer
-    from stethoscope.models.training import LoraSettings, fine_tune_lora
+    from stethoscope.models.training import fine_tune_lora
+    from study_settings import lora
 
     accelerator = Accelerator(cpu=True)
     assert accelerator.num_processes == 2
     texts = [prompt(p["problem"]) + completion(p["solution"]) for p in PROBLEMS]
     tokenizer = train_tokenizer(texts, 140)
-    settings = LoraSettings(rank=4, epochs=3, batch_size=7, precision="fp32")
+    settings = lora(rank=4, epochs=3, batch_size=7, precision="fp32")
     model = new_model(SMALL, len(tokenizer), seed=0)
     adapted = fine_tune_lora(
         model, tokenizer, PROBLEMS, settings, 3, progress, accelerator=accelerator
@@ -413,7 +411,7 @@ def test_the_script_saves_what_peft_reads_and_names_its_base(tokenizer, tmp_path
 
 def test_an_unknown_precision_is_refused(model, tokenizer):
     with pytest.raises(ValueError, match="precision: 'fp8' is neither 'bf16' nor 'fp32'"):
-        grow(model, tokenizer, PROBLEMS, GrowSettings(precision="fp8"), 0, silent)
+        grow(model, tokenizer, PROBLEMS, replace(pretraining(), precision="fp8"), 0, silent)
 
 
 def test_lora_targets_are_the_seven_modules_of_each_decoder_layer_and_no_others(model):

@@ -10,11 +10,10 @@ from stethoscope.study.load import check, load_yaml
 from stethoscope.study.queries import families
 
 ROOT = Path(__file__).resolve().parents[3]
-SCHEMA = load_yaml(ROOT / "config/schemas/study.schema.yaml")
 
 
 def read(name):
-    return check(load_yaml(ROOT / f"config/{name}.yaml"), SCHEMA, name)
+    return check(load_yaml(ROOT / f"config/{name}.yaml"), name)
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,8 @@ import pytest
 from math_verify import parse, verify
 
 from stethoscope.problems.records import MATH, boxed_answer
-from stethoscope.problems.synthetic.corpus import (
-    EASY_FAMILIES,
-    FAMILIES,
-    generate_problem,
-    generate_splits,
-)
+from stethoscope.problems.synthetic import easy, geometry, intermediate_algebra
+from stethoscope.problems.synthetic.corpus import FAMILY_SETS, generate_problem, generate_splits
 
 DEMO_SIZES = {
     "pretrain": {slug: 9000 if slug != "number_theory" else 2500 for slug in MATH},
@@ -26,12 +22,15 @@ DEMO_SIZES = {
     "test": dict.fromkeys(MATH, 1000),
     "probe": dict.fromkeys(MATH, 150),
 }
-ALL_FAMILIES = [
-    (slug, family)
-    for families in (FAMILIES, EASY_FAMILIES)
-    for slug, named in families.items()
-    for family in named
-]
+
+
+def every_family(*sets):
+    return [
+        pytest.param(slug, family, id=f"{families}/{slug}/{family.__name__}")
+        for families in sets
+        for slug, named in FAMILY_SETS[families].items()
+        for family in named
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -367,27 +366,26 @@ ORACLES = {
     "radians": radians,
     "matrix_times_vector": matrix_vector,
     "squared_distance": squared_distance,
-    "easy_remainder": lambda t: divmod(*numbers(t))[1],
-    "easy_last_digit": lambda t: math.prod(numbers(t)) % 10,
-    "easy_alternatives": lambda t: sum(numbers(t)),
-    "easy_equation": solve_for_x,
-    "easy_segments": lambda t: sum(numbers(t)),
-    "easy_roots": vieta,
-    "easy_sum": arithmetic,
-    "easy_component": vector_sum,
+    "last_digit": lambda t: math.prod(numbers(t)) % 10,
+    "alternatives": lambda t: sum(numbers(t)),
+    "equation": solve_for_x,
+    "segments": lambda t: sum(numbers(t)),
+    "roots": vieta,
+    "sum_of_two": arithmetic,
+    "component": vector_sum,
 }
 
 
 def samples(slug, family, per_level):
-    rng = Random(f"{slug}/{family}")
+    rng = Random(f"{slug}/{family.__name__}")
     return [generate_problem(rng, slug, family, level) for level in (1, 2, 3, 4, 5) * per_level]
 
 
-@pytest.mark.parametrize(("slug", "family"), ALL_FAMILIES)
+@pytest.mark.parametrize(("slug", "family"), every_family("all", "easy"))
 def test_answers_agree_with_a_second_way_of_working_them_out(slug, family):
     for record in samples(slug, family, 30):
         answer = value(boxed_answer(record["solution"]))
-        expected = ORACLES[family](record["problem"])
+        expected = ORACLES[family.__name__](record["problem"])
         if isinstance(answer, float) or isinstance(expected, float):
             assert answer == pytest.approx(float(expected), rel=1e-12, abs=1e-12), record
         else:
@@ -404,7 +402,7 @@ def equations(solution):
         yield [side for side in sides if re.fullmatch(r"-?\d+( [-+*/%] -?\d+)*", side)]
 
 
-@pytest.mark.parametrize(("slug", "family"), ALL_FAMILIES)
+@pytest.mark.parametrize(("slug", "family"), every_family("all", "easy"))
 def test_every_numeric_equation_of_a_worked_solution_is_true(slug, family):
     checked = 0
     for record in samples(slug, family, 40):
@@ -414,11 +412,11 @@ def test_every_numeric_equation_of_a_worked_solution_is_true(slug, family):
             ]
             assert len(set(exact)) <= 1, record
             checked += len(sides) > 1
-    if not family.startswith("easy_") and family != "larger_root":
+    if family is not intermediate_algebra.larger_root and family.__module__ != easy.__name__:
         assert checked >= 30
 
 
-@pytest.mark.parametrize(("slug", "family"), ALL_FAMILIES)
+@pytest.mark.parametrize(("slug", "family"), every_family("all", "easy"))
 def test_math_verify_reads_the_solution_as_its_boxed_answer(slug, family):
     for record in samples(slug, family, 2):
         gold = parse(record["solution"])
@@ -427,7 +425,7 @@ def test_math_verify_reads_the_solution_as_its_boxed_answer(slug, family):
         assert not verify(gold, parse("$\\boxed{987654}$"))
 
 
-@pytest.mark.parametrize(("slug", "family"), ALL_FAMILIES)
+@pytest.mark.parametrize(("slug", "family"), every_family("all", "easy"))
 def test_texts_are_short_plain_ascii_with_one_box_at_the_end(slug, family):
     for record in samples(slug, family, 40):
         problem, solution = record["problem"], record["solution"]
@@ -444,21 +442,20 @@ def test_texts_are_short_plain_ascii_with_one_box_at_the_end(slug, family):
 @pytest.mark.parametrize(
     ("slug", "family"),
     # The level of third_angle sets how round its angles are, not how many digits they have.
-    [(slug, name) for slug in FAMILIES for name in FAMILIES[slug] if name != "third_angle"],
+    [case for case in every_family("all") if case.values[1] is not geometry.third_angle],
 )
 def test_the_level_sets_the_size_of_the_operands(slug, family):
-    question = FAMILIES[slug][family]
     easy, hard = (
-        sum(sum(map(len, question(Random(f"{draw}"), level))) for draw in range(300))
+        sum(sum(map(len, family(Random(f"{draw}"), level))) for draw in range(300))
         for level in (1, 5)
     )
     assert easy < hard
 
 
 def test_every_subject_has_six_to_eight_families():
-    assert list(FAMILIES) == list(MATH) == list(EASY_FAMILIES)
-    assert all(6 <= len(families) <= 8 for families in FAMILIES.values())
-    assert all(1 <= len(families) <= 2 for families in EASY_FAMILIES.values())
+    assert list(FAMILY_SETS["all"]) == list(MATH) == list(FAMILY_SETS["easy"])
+    assert all(6 <= len(families) <= 8 for families in FAMILY_SETS["all"].values())
+    assert all(1 <= len(families) <= 2 for families in FAMILY_SETS["easy"].values())
 
 
 def test_the_demo_sizes_are_filled_with_problems_that_occur_once(demo):
@@ -469,17 +466,26 @@ def test_the_demo_sizes_are_filled_with_problems_that_occur_once(demo):
         assert counts == {MATH[slug].type: size for slug, size in sizes.items()}
 
 
-def test_every_subject_has_all_levels_and_families_in_the_test_split():
+def test_every_subject_has_all_levels_and_families_in_the_test_split(monkeypatch):
+    families = {}  # of each problem's text
+
+    def noted(family):
+        def question(rng, level):
+            problem, solution = family(rng, level)
+            families[problem] = family
+            return problem, solution
+
+        return question
+
+    noting = {slug: tuple(map(noted, FAMILY_SETS["all"][slug])) for slug in MATH}
+    monkeypatch.setitem(FAMILY_SETS, "all", noting)
     sizes = {"pretrain": dict.fromkeys(MATH, 3000), "test": dict.fromkeys(MATH, 400)}
-    corpus = generate_splits(3, sizes, with_family=True)
+    test = generate_splits(3, sizes)["test"]
+    monkeypatch.undo()
     for slug, subject in MATH.items():
-        pairs = [
-            (record["level"], family)
-            for record, family in zip(corpus.records["test"], corpus.families["test"], strict=True)
-            if record["type"] == subject.type
-        ]
-        assert {level for level, _ in pairs} == {f"Level {n}" for n in (1, 2, 3, 4, 5)}
-        assert {family for _, family in pairs} == set(FAMILIES[slug])
+        records = [record for record in test if record["type"] == subject.type]
+        assert {record["level"] for record in records} == {f"Level {n}" for n in range(1, 6)}
+        assert {families[record["problem"]] for record in records} == set(FAMILY_SETS["all"][slug])
 
 
 @pytest.mark.parametrize("slug", list(MATH))
@@ -502,13 +508,6 @@ def test_a_subject_does_not_depend_on_the_sizes_of_another():
     alone = generate_splits(1, {"test": {"algebra": 50}})["test"]
     both = generate_splits(1, {"test": {"geometry": 30, "algebra": 50}})["test"]
     assert [record for record in both if record["type"] == "Algebra"] == alone
-
-
-def test_asking_for_families_does_not_change_the_records():
-    sizes = {"train": {"algebra": 20}, "test": {"algebra": 20, "geometry": 5}}
-    corpus = generate_splits(1, sizes, with_family=True)
-    assert corpus.records == generate_splits(1, sizes)
-    assert [len(corpus.families[split]) for split in sizes] == [20, 25]
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,9 @@ import torch
 from stethoscope.models.base import decoder_layers, load_model
 from stethoscope.problems.records import completion, prompt
 from stethoscope.saes import activations
-from stethoscope.saes.activations import (
-    StoredResiduals,
-    encode,
-    residuals,
-    store_residuals,
-    sum_by_problem,
-)
+from stethoscope.saes.activations import encode, sum_by_problem
 from stethoscope.saes.formats import Encoder
+from stethoscope.saes.residuals import StoredResiduals, residuals, store_residuals
 
 
 @pytest.fixture(scope="module")

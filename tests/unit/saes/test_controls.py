@@ -7,7 +7,7 @@ import torch
 from stethoscope.saes.activations import encode
 from stethoscope.saes.control_encoders import ENCODERS, coordinate_encoder, random_encoder
 from stethoscope.saes.formats import Encoder
-from stethoscope.specificity.scores import ProblemSums
+from stethoscope.saes.problem_sums import ProblemSums
 
 TOKENS, WIDTH, FEATURES = 2000, 12, 20
 

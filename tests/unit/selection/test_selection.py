@@ -6,18 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stethoscope.selection.selectors import (
-    SCORES,
-    SELECTORS,
-    by_random,
-    highest,
-    layer_energies,
-    select,
-    select_and_score,
-    selected,
-)
-from stethoscope.specificity.scores import ProblemSums
+from stethoscope.saes.problem_sums import ProblemSums
+from stethoscope.selection.by_set import by_random
+from stethoscope.selection.needs import SubjectSums
+from stethoscope.selection.registry import SELECTORS, Selector
+from stethoscope.selection.select import highest, select, select_and_score, selection_record
 from stethoscope.study.queries import concrete_selections
+from stethoscope.task_vectors.energies import layer_energies
 from stethoscope.task_vectors.task_vector import LowRank, TaskVector
 
 TABLE = pd.DataFrame(
@@ -44,36 +39,36 @@ def test_a_range_outside_the_model_is_refused(first, last):
 
 
 def test_a_threshold_selects_layers_at_it_and_above():
-    assert select("specificity", 5, table=TABLE, at_least=4.0) == [1, 3, 4]
+    assert select("specificity", 5, sp_table=TABLE, at_least=4.0) == [1, 3, 4]
 
 
 def test_a_threshold_above_all_layers_says_what_the_highest_is():
     expected = r"no layer has sp >= 9.0 \(highest: 5.00 in layer 3\); lower at_least"
     with pytest.raises(ValueError, match=expected):
-        select("specificity", 5, table=TABLE, score="sp", at_least=9.0)
+        select("specificity", 5, sp_table=TABLE, score="sp", at_least=9.0)
 
 
 def test_top_selects_the_highest_in_the_order_of_the_layers():
-    assert select("specificity", 5, table=TABLE, top=1) == [3]
-    assert select("specificity", 5, table=TABLE, top=3) == [1, 3, 4]
+    assert select("specificity", 5, sp_table=TABLE, top=1) == [3]
+    assert select("specificity", 5, sp_table=TABLE, top=3) == [1, 3, 4]
 
 
 def test_of_equal_layers_the_earlier_one_is_selected_whatever_the_order_of_the_rows():
     for order in itertools.permutations(range(5)):
         rows = TABLE.iloc[list(order)]
-        assert select("specificity", 5, table=rows, top=2) == [1, 3]
+        assert select("specificity", 5, sp_table=rows, top=2) == [1, 3]
 
 
 def test_the_smoothed_score_can_be_chosen_instead():
-    assert select("specificity", 5, table=TABLE, score="sp_smooth", top=2) == [0, 2]
-    assert select("specificity", 5, table=TABLE, score="sp_smooth", at_least=2.0) == [0, 2]
+    assert select("specificity", 5, sp_table=TABLE, score="sp_smooth", top=2) == [0, 2]
+    assert select("specificity", 5, sp_table=TABLE, score="sp_smooth", at_least=2.0) == [0, 2]
 
 
 def test_a_table_of_another_model_is_refused():
     with pytest.raises(ValueError, match="expected the layers 0-3, one row each"):
-        select("specificity", 4, table=TABLE, top=1)
+        select("specificity", 4, sp_table=TABLE, top=1)
     with pytest.raises(ValueError, match="expected the layers 0-4, one row each"):
-        select("specificity", 5, table=pd.concat([TABLE[:4], TABLE[:1]]), top=1)
+        select("specificity", 5, sp_table=pd.concat([TABLE[:4], TABLE[:1]]), top=1)
 
 
 def test_random_sets_have_the_size_of_the_set_they_control_and_differ_from_it_and_each_other():
@@ -197,13 +192,13 @@ def test_fewer_candidates_match_the_norm_less_well_and_come_from_the_same_drawin
 
 
 def test_a_selection_is_one_set_or_one_a_draw_by_name():
-    settings = {"by": "specificity", "table": TABLE, "top": 1}
-    ranked = {"selection": "sp"} | selected(5, None, settings)
+    settings = {"by": "specificity", "sp_table": TABLE, "top": 1}
+    ranked = {"selection": "sp"} | selection_record(5, None, settings)
     assert concrete_selections(ranked) == {"sp": ranked}
     assert (ranked["layers"], ranked["scores"]) == ([3], TABLE["sp"].tolist())
 
     settings = {"by": "random", "like": [0, 2], "seed": 1}
-    drawn = {"selection": "twins"} | selected(6, 3, settings)
+    drawn = {"selection": "twins"} | selection_record(6, 3, settings)
     assert concrete_selections(drawn) == {
         f"twins-{draw}": {"layers": by_random(6, [0, 2], draw, seed=1)} for draw in (1, 2, 3)
     }
@@ -211,7 +206,7 @@ def test_a_selection_is_one_set_or_one_a_draw_by_name():
 
 def test_the_number_of_specific_features_ranks_layers():
     table = TABLE.assign(n_features=[3, 9, 9, 1, 20])
-    layers, scores = select_and_score("n_features", 5, table=table, top=2)
+    layers, scores = select_and_score("n_features", 5, sp_table=table, top=2)
     assert (layers, scores) == ([1, 4], [3, 9, 9, 1, 20])
 
 
@@ -239,7 +234,7 @@ def test_activation_magnitude_is_the_total_activation_of_a_token_on_the_target()
     ]
     # Over 2 problems and 4 tokens: target (12 + 4) / 8 and (8 + 8) / 8.
     # Over 2 subjects and 4 tokens: others (4 + 12) / 8 and (2 + 6) / 8.
-    common = {"sums": layers, "target": 0, "n_subjects": 3, "top": 1}
+    common = {"activation_sums": SubjectSums(layers, 0, 3), "top": 1}
     layers, scores = select_and_score("activation_magnitude", 2, **common)
     assert scores == pytest.approx([2, 2])
     assert layers == [0]
@@ -265,7 +260,7 @@ def test_sp_of_permuted_subjects_is_sp_of_one_relabelling_that_serves_all_layers
             target, *others = ((value[labels == s] / 4).mean(axis=0) for s in range(3))
             sps.append(max(target / (np.mean(others, axis=0) + 0.5)))
         possible.add(tuple(np.round(sps, 9)))
-    common = {"sums": layers, "target": 0, "n_subjects": 3, "scoring": SCORING, "top": 1}
+    common = {"activation_sums": SubjectSums(layers, 0, 3), "scoring": SCORING, "top": 1}
     drawn = [
         tuple(np.round(select_and_score("permuted_specificity", 3, draw=d, seed=1, **common)[1], 9))
         for d in (1, 2, 3, 4, 5, 6)
@@ -278,7 +273,9 @@ def test_sp_of_permuted_subjects_is_sp_of_one_relabelling_that_serves_all_layers
 
 def test_task_vector_norm_is_that_of_all_modules_of_a_layer():
     vector = vector_of(2, 5, 3)
-    layers, scores = select_and_score("task_vector_norm", 3, vector=vector, like=[0, 1])
+    layers, scores = select_and_score(
+        "task_vector_norm", 3, vector=vector, base_weights=None, like=[0, 1]
+    )
     assert scores == pytest.approx([2, 5, 3])
     assert layers == [1, 2]
     dense = [sum(np.sum(d.dense() ** 2) for n, d in vector.modules.items() if f".{i}." in n) ** 0.5
@@ -290,7 +287,12 @@ def test_task_vector_norm_can_be_relative_to_the_weights():
     vector = vector_of(2, 5, 3)
     sizes = {"0": 1.0, "1": 10.0, "2": 3.0}  # each entry of both 2 x 2 weights of the layer
     weights = {name: np.full((2, 2), sizes[name.split(".")[2]]) for name in vector.modules}
-    settings = {"vector": vector, "relative_to_weights": True, "weights": weights, "top": 1}
+    settings = {
+        "vector": vector,
+        "relative_to_weights": True,
+        "base_weights": lambda modules: weights,
+        "top": 1,
+    }
     layers, scores = select_and_score("task_vector_norm", 3, **settings)
     assert scores == pytest.approx([2 / 8**0.5, 5 / 800**0.5, 3 / 72**0.5])
     assert layers == [0]
@@ -305,7 +307,7 @@ def test_off_principal_energy_is_what_the_leading_singular_vectors_do_not_hold()
         for layer, (a, b) in rows.items()
     }
     weights = dict.fromkeys(modules, weight)
-    settings = {"vector": TaskVector(modules, "base"), "weights": weights}
+    settings = {"vector": TaskVector(modules, "base"), "base_weights": lambda modules: weights}
     layers, scores = select_and_score("off_principal_energy", 3, rank=1, top=2, **settings)
     assert scores == pytest.approx([0, 3 / 4, 1])
     assert layers == [1, 2]
@@ -328,27 +330,31 @@ def test_off_principal_energy_in_factors_is_that_of_the_dense_projection():
         right = vectors[:, np.argsort(values)[-2:]]
         kept += np.sum((left @ left.T @ tau @ right @ right.T) ** 2)
         total += np.sum(tau**2)
-    settings = {"vector": TaskVector(modules, "base"), "weights": weights, "rank": 2, "top": 1}
+    settings = {
+        "vector": TaskVector(modules, "base"),
+        "base_weights": lambda modules: weights,
+        "rank": 2,
+        "top": 1,
+    }
     _, scores = select_and_score("off_principal_energy", 1, **settings)
     assert scores == pytest.approx([1 - kept / total], rel=1e-6)
 
 
 def test_the_lowest_scores_can_be_chosen_instead_and_ties_still_go_to_the_earlier_layer():
-    assert select("specificity", 5, table=TABLE, lowest=True, top=2) == [0, 2]
-    assert select("specificity", 5, table=TABLE, lowest=True, like=[3, 4]) == [0, 2]
+    assert select("specificity", 5, sp_table=TABLE, lowest=True, top=2) == [0, 2]
+    assert select("specificity", 5, sp_table=TABLE, lowest=True, like=[3, 4]) == [0, 2]
     assert highest(np.array([1.0, 0.0, 0.0, 1.0]), top=1, lowest=True) == [1]
 
 
-def test_only_selectors_that_rank_layers_have_scores():
+def test_only_selectors_that_score_layers_have_scores():
     assert select_and_score("range", 5, first=1, last=2) == ([1, 2], None)
-    assert select_and_score("specificity", 5, table=TABLE, top=1)[1] == TABLE["sp"].tolist()
-    assert not set(SELECTORS) & set(SCORES)
+    assert select_and_score("specificity", 5, sp_table=TABLE, top=1)[1] == TABLE["sp"].tolist()
 
 
 def test_a_score_that_is_no_number_or_not_one_a_layer_is_refused(monkeypatch):
-    broken = {"nan": [1.0, float("nan")], "short": [1.0]}
-    for name, scores in broken.items():
-        monkeypatch.setitem(SCORES, name, lambda n_layers, scores=scores: np.array(scores))
+    for name, scores in {"nan": [1.0, float("nan")], "short": [1.0]}.items():
+        broken = Selector(name, lambda n_layers, s=scores: np.array(s), (), scores=True)
+        monkeypatch.setitem(SELECTORS, name, broken)
     with pytest.raises(ValueError, match="nan of layer 1 is not finite"):
         select("nan", 2, top=1)
     with pytest.raises(ValueError, match="short: 1 scores for a model with 2 layers"):

@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from stethoscope.problems.records import completion, prompt
-from stethoscope.saes.activations import residuals, sum_by_problem
+from stethoscope.saes.activations import sum_by_problem
 from stethoscope.saes.formats import Encoder
+from stethoscope.saes.problem_sums import ProblemSums
+from stethoscope.saes.residuals import residuals
 from stethoscope.specificity.scores import (
-    ProblemSums,
+    Scoring,
     feature_scores,
     layer_specificity,
     most_specific_features,
@@ -108,17 +110,13 @@ def test_a_subject_mean_weighs_each_problem_the_same_however_long_it_is(sums):
 
 
 def test_the_others_are_a_macro_mean_over_subjects_not_over_problems(sums):
-    scores, _ = feature_scores(
-        sums, target=0, n_subjects=3, epsilon=0.25, unit="raw", smoothing_quantile=0.5
-    )
+    scores, _ = feature_scores(sums, 0, 3, Scoring(0.25, "raw", 0.5, 1))
     # Over subjects, feature 0 has (0.5 + 0) / 2 = 0.25; over problems it would have 0.375.
     assert scores.tolist() == pytest.approx([1.5 / 0.5, 1.0 / 2.25, 0.0])
 
 
 def test_the_smoothing_is_a_quantile_of_the_means_of_features_that_fire(sums):
-    _, smooth = feature_scores(
-        sums, target=0, n_subjects=3, epsilon=0.25, unit="raw", smoothing_quantile=0.5
-    )
+    _, smooth = feature_scores(sums, 0, 3, Scoring(0.25, "raw", 0.5, 1))
     s = (2.0 / 3 + 5.0 / 3) / 2  # features 0 and 1; feature 2 never fires
     assert smooth.tolist() == pytest.approx([(1.5 + s) / (0.25 + s), (1 + s) / (2 + s), 1.0])
 
@@ -127,7 +125,7 @@ def test_the_unit_mean_active_divides_by_the_mean_of_the_activations_above_zero(
     everything = np.concatenate([a.ravel() for a in ACTIVATIONS])
     unit = everything[everything > 0].mean()
     assert sums.mean_active_value() == pytest.approx(unit)
-    scores, _ = feature_scores(sums, 0, 3, 0.01, "mean_active", 0.5)
+    scores, _ = feature_scores(sums, 0, 3, Scoring(0.01, "mean_active", 0.5, 1))
     assert scores[0] == pytest.approx((1.5 / unit) / (0.25 / unit + 0.01))
 
 
@@ -135,12 +133,8 @@ def test_scaling_all_activations_changes_nothing_in_units_of_the_mean_active_val
     activations, subjects = large
     one = problem_sums(activations, subjects)
     ten = problem_sums([10 * a for a in activations], subjects)
-    settings = {"target": 1, "n_subjects": 3, "smoothing_quantile": 0.5}
-    for a, b in zip(
-        feature_scores(one, epsilon=0.1, unit="mean_active", **settings),
-        feature_scores(ten, epsilon=0.1, unit="mean_active", **settings),
-        strict=True,
-    ):
+    scoring = Scoring(0.1, "mean_active", 0.5, 1)
+    for a, b in zip(*(feature_scores(sums, 1, 3, scoring) for sums in (one, ten)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
@@ -150,7 +144,7 @@ def test_scaling_all_activations_changes_raw_specificity_unless_epsilon_scales_t
     ten = problem_sums([10 * a for a in activations], subjects)
 
     def raw(sums, epsilon):
-        return feature_scores(sums, 1, 3, epsilon, "raw", 0.5)[0]
+        return feature_scores(sums, 1, 3, Scoring(epsilon, "raw", 0.5, 1))[0]
 
     np.testing.assert_allclose(raw(one, 0.1), raw(ten, 1.0), rtol=1e-12)
     assert np.abs(raw(one, 0.1) - raw(ten, 0.1)).min() > 1e-3
@@ -160,10 +154,10 @@ def test_a_planted_feature_is_found_in_its_subject_only(large):
     activations, subjects = large
     sums = problem_sums(activations, subjects)
     for target in range(3):
-        scores, smooth = feature_scores(sums, target, 3, 0.01, "mean_active", 0.5)
+        scores, smooth = feature_scores(sums, target, 3, Scoring(0.01, "mean_active", 0.5, 1))
         found = layer_specificity(scores)[0] > 5, layer_specificity(smooth)[0] > 2
         assert found == (target == 1, target == 1)
-    scores, smooth = feature_scores(sums, 1, 3, 0.01, "mean_active", 0.5)
+    scores, smooth = feature_scores(sums, 1, 3, Scoring(0.01, "mean_active", 0.5, 1))
     assert scores.argmax() == smooth.argmax() == 4
 
 
@@ -172,8 +166,10 @@ def test_the_order_of_the_problems_does_not_matter(large):
     order = np.random.default_rng(0).permutation(len(subjects))
     shuffled = problem_sums([activations[i] for i in order], [subjects[i] for i in order])
     for a, b in zip(
-        feature_scores(problem_sums(activations, subjects), 1, 3, 0.01, "mean_active", 0.9),
-        feature_scores(shuffled, 1, 3, 0.01, "mean_active", 0.9),
+        feature_scores(
+            problem_sums(activations, subjects), 1, 3, Scoring(0.01, "mean_active", 0.9, 1)
+        ),
+        feature_scores(shuffled, 1, 3, Scoring(0.01, "mean_active", 0.9, 1)),
         strict=True,
     ):
         np.testing.assert_allclose(a, b, rtol=1e-12)
@@ -218,7 +214,7 @@ def test_a_subject_without_problems_is_an_error_that_says_which(sums):
 def test_a_layer_whose_features_never_fire_is_an_error_of_one_line():
     dead = problem_sums([np.zeros((2, 3))] * 2, [0, 1])
     with pytest.raises(ValueError, match="no feature fires"):
-        feature_scores(dead, 0, 2, 0.01, "mean_active", 0.9)
+        feature_scores(dead, 0, 2, Scoring(0.01, "mean_active", 0.9, 1))
 
 
 def test_sp_does_not_depend_on_the_order_of_the_texts_or_their_padding(tiny, problems):
@@ -235,7 +231,7 @@ def test_sp_does_not_depend_on_the_order_of_the_texts_or_their_padding(tiny, pro
         batches = residuals(tiny.model, tiny.tokenizer, [texts[i] for i in order])
         streams = [(rows, layers[1]) for rows, layers in batches]
         sums = sum_by_problem(streams, [subjects[i] for i in order], encoder)
-        return feature_scores(sums, 0, 2, 0.01, "mean_active", 0.9)
+        return feature_scores(sums, 0, 2, Scoring(0.01, "mean_active", 0.9, 1))
 
     reference = sp(range(24))
     assert reference[0].max() > 0

@@ -5,14 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from stethoscope.statistics.correlations import (
-    correlation_p,
-    correlations_table,
-    fisher_interval,
-    pearson,
-    search_table,
-    spearman,
-)
+from stethoscope.correlation import correlation_interval, correlation_p, pearson, spearman
+from stethoscope.statistics.correlations import correlations_table, search_table
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -26,11 +20,18 @@ def test_correlations_are_those_of_scipy(seed, n):
     assert r == pytest.approx(expected.statistic, abs=1e-12)
     assert correlation_p(r, n) == pytest.approx(expected.pvalue, rel=1e-9)
     interval = expected.confidence_interval(0.95)
-    assert fisher_interval(r, n) == pytest.approx((interval.low, interval.high), abs=1e-12)
+    assert correlation_interval(r, n) == pytest.approx((interval.low, interval.high), abs=1e-12)
     expected = stats.spearmanr(first, second)
     rho = spearman(first, second)
     assert rho == pytest.approx(expected.statistic, abs=1e-12)
     assert correlation_p(rho, n) == pytest.approx(expected.pvalue, rel=1e-9)
+
+
+def test_many_correlations_at_once_are_those_one_by_one_ties_included():
+    first, second = np.random.default_rng(1).integers(0, 5, size=(2, 30, 9))
+    expected = [stats.spearmanr(a, b).statistic for a, b in zip(first, second, strict=True)]
+    assert spearman(first, second) == pytest.approx(expected)
+    assert spearman(first[0], second)[0] == spearman(first[0], second[0])
 
 
 def test_too_few_or_constant_values_have_no_correlation():
@@ -38,8 +39,9 @@ def test_too_few_or_constant_values_have_no_correlation():
     assert np.isnan(pearson([1], [2]))
     assert pearson([1, 2], [5, 3]) == -1 and np.isnan(correlation_p(-1.0, 2))
     assert correlation_p(1.0, 3) == 0
-    assert np.isnan(fisher_interval(0.5, 3)).all() and fisher_interval(-1.0, 9) == (-1, -1)
-    assert np.isnan(fisher_interval(float("nan"), 9)).all()
+    assert np.isnan(correlation_interval(0.5, 3)).all()
+    assert correlation_interval(-1.0, 9) == (-1, -1)
+    assert np.isnan(correlation_interval(float("nan"), 9)).all()
 
 
 def test_the_interval_holds_the_true_correlation_at_its_level():
@@ -47,7 +49,7 @@ def test_the_interval_holds_the_true_correlation_at_its_level():
     for _ in range(2000):
         first = generator.normal(size=10)
         second = rho * first + (1 - rho**2) ** 0.5 * generator.normal(size=10)
-        low, high = fisher_interval(pearson(first, second), 10)
+        low, high = correlation_interval(pearson(first, second), 10)
         held += low < rho < high
     assert held / 2000 == pytest.approx(0.95, abs=0.015)
 

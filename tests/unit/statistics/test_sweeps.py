@@ -110,9 +110,9 @@ def test_repeated_answers_that_differ_in_words_are_counted_even_if_as_right():
 
 def test_a_sweep_of_other_problems_than_the_test_is_refused():
     test = swept()[swept()["alpha"] == 0.5].iloc[1:]
-    with pytest.raises(ValueError, match="number_theory n0 was asked once only"):
+    with pytest.raises(ValueError, match="number_theory n0 was answered once only"):
         optimism(swept(), swept(), test, {(1, "sp"): 0.5})
-    with pytest.raises(ValueError, match="number_theory: not every alpha was asked the same"):
+    with pytest.raises(ValueError, match="number_theory: not every alpha answered the same"):
         optimism(swept().iloc[1:], swept(), swept(), {(1, "sp"): 0.5})
 
 

@@ -19,7 +19,7 @@ from stethoscope.edits.projection import (
     random_directions,
 )
 from stethoscope.saes.formats import decoder_directions
-from stethoscope.specificity.scores import ProblemSums
+from stethoscope.saes.problem_sums import ProblemSums
 
 
 def directions(

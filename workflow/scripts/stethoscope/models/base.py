@@ -68,14 +68,14 @@ class ModelSettings:
     max_positions: longest sequence in tokens.
     """
 
-    layers: int = 8
-    hidden: int = 128
-    intermediate: int = 384
-    heads: int = 4
-    kv_heads: int = 2
-    head_dim: int = 32
-    sliding_window: int = 256
-    max_positions: int = 512
+    layers: int
+    hidden: int
+    intermediate: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    sliding_window: int
+    max_positions: int
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:

@@ -59,15 +59,15 @@ class GrowSettings:
     precision: "bf16" (fast on CPUs with AVX512_BF16 or AMX, and on GPUs) or "fp32".
     """
 
-    epochs: int = 1
-    batch_size: int = 48
-    matrix_lr: float = 0.02
-    vector_lr: float = 3e-3
-    weight_decay: float = 0.01
-    warmup: float = 0.03
-    decay: float = 0.5
-    prompt_weight: float = 0.1
-    precision: str = "bf16"
+    epochs: int
+    batch_size: int
+    matrix_lr: float
+    vector_lr: float
+    weight_decay: float
+    warmup: float
+    decay: float
+    prompt_weight: float
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -81,20 +81,20 @@ class LoraSettings:
     that a step's batch is computed in, one after the other; their gradient is the batch's.
     """
 
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.0
-    epochs: int = 6
-    batch_size: int = 16
-    lr: float = 4e-3
-    weight_decay: float = 0.0
-    warmup: float = 0.03
-    decay: float = 1.0
-    prompt_weight: float = 0.0
-    precision: str = "bf16"
-    base_dtype: str = "float32"
-    gradient_checkpointing: bool = False
-    accumulate: int = 1
+    rank: int
+    alpha: int
+    dropout: float
+    epochs: int
+    batch_size: int
+    lr: float
+    weight_decay: float
+    warmup: float
+    decay: float
+    prompt_weight: float
+    precision: str
+    base_dtype: str
+    gradient_checkpointing: bool
+    accumulate: int
 
 
 @dataclass(frozen=True)

@@ -265,7 +265,7 @@ def _sae_bytes(study: Mapping, sae: str) -> int:
 
 
 def _lora_weights(study: Mapping, vector: str) -> float:
-    size, rank = sizes(study), study["vectors"][vector]["lora"].get("rank", 16)
+    size, rank = sizes(study), study["vectors"][vector]["lora"]["rank"]
     return LORA_WEIGHTS * rank * size.hidden * size.layers
 
 
@@ -290,12 +290,12 @@ def _fetched(study: Mapping, rule: str, names: Mapping) -> Cost:
 
 def _grow(study: Mapping, names: Mapping) -> Cost:
     size, training = sizes(study), study["model"]["grow"]["training"]
-    problems = size.count("pretrain") * training.get("epochs", 1)
+    problems = size.count("pretrain") * training["epochs"]
     return Cost(
         **_run(
             study,
             train=6 * size.parameters * problems * size.tokens,
-            steps=3 * problems / training.get("batch_size", 48),
+            steps=3 * problems / training["batch_size"],
         ),
         disk=size.checkpoint,
         memory=_memory(study, weights=6, more=WORKING),
@@ -321,12 +321,12 @@ def _train_saes(study: Mapping, names: Mapping) -> Cost:
 
 def _train_adapter(study: Mapping, names: Mapping) -> Cost:
     size, vector = sizes(study), study["vectors"][names["vector"]]
-    problems = sum(vector["problems"].values()) * vector["lora"].get("epochs", 6)
+    problems = sum(vector["problems"].values()) * vector["lora"]["epochs"]
     return Cost(
         **_run(
             study,
             train=6 * size.parameters * problems * size.tokens,
-            steps=3 * problems / vector["lora"].get("batch_size", 16),
+            steps=3 * problems / vector["lora"]["batch_size"],
         ),
         disk=2 * 4 * _lora_weights(study, names["vector"]),  # the adapter and its task vector
         memory=_memory(study, weights=2, more=WORKING),

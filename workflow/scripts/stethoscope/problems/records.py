@@ -127,7 +127,7 @@ def full_text(record: Mapping[str, str]) -> str:
 
 
 def subject_indices(records: Iterable[Mapping[str, str]], slugs: Sequence[str]) -> list[int]:
-    """Place of each record's subject among some slugs. ValueError for a subject not among them."""
+    """Index of each record's subject in `slugs`. ValueError for a subject that is not in it."""
     types = [SUBJECTS[slug].type for slug in slugs]
     return [types.index(record["type"]) for record in records]
 

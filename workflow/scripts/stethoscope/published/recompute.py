@@ -1,35 +1,36 @@
-"""The published Table 1, recomputed from its own percentages.
+"""What follows from the published percentages: counts, z and p, GRIM, power (paper, Tables 1, 4).
 
-The paper prints accuracies with one decimal and, for most cells, neither counts nor z. As every
-accuracy is k / n with a known n, the printed percentage gives k back, and k gives z and p; where
-no k fits, the printed number is impossible (the GRIM test: Brown and Heathers, 2017).
+As every accuracy is k / n with a known n, a printed percentage gives k back, and k gives z and p;
+where no k fits, the printed number is impossible (the GRIM test: Brown and Heathers, 2017). The
+paper's test (sec. 4) treats two edits as if each had answered problems of its own. No paired test
+can be made: which problems were solved was not published.
+
+table1, table4 and sizes are config/published/table1.csv, table4.csv and subject_sizes.csv.
 """
+
+from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil, floor, sqrt
 
 import pandas as pd
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
 
-from stethoscope.statistics.tests import holm, two_proportion_z
+from stethoscope.statistics.tests import benjamini_hochberg, holm, two_proportion_z
 
-BASE_METHOD = "Base model"
-FULL_METHOD = "Full LoRA merge (34L)"
-PROJECTION_METHOD = "SAE Projection"
-OUR_METHOD = "Ours (SP4)"
+BASE = "Base model"
+FULL = "Full LoRA merge (34L)"
+PROJECTION = "SAE Projection"
+OURS = "Ours (SP4)"
+# Tests of the paper (against base), then the contrasts that its conclusions rest on.
+PAIRS = ((FULL, BASE), (PROJECTION, BASE), (OURS, BASE), (OURS, PROJECTION), (OURS, FULL))
 
-_COLUMNS = {
-    "method": "str",
-    "subject": "str",
-    "n": "int64",
-    "correct_base": "Int64",
-    "correct_method": "Int64",
-    "z_pooled": "float64",
-    "z_lmeval": "float64",
-    "p_lmeval": "float64",
-    "p_holm": "float64",
-    "grim_possible": "boolean",
-}
+TARGET = "NT"  # the subject that the paper edits for
+ALL, OTHERS = "all", "others"  # all problems; all but the target's
+LEVEL = 0.05  # the paper's (sec. 4)
+POWER = 0.8  # what "well-powered" is taken to mean
 
 
 def correct_count(percent: float, n: int, decimals: int = 1) -> list[int]:
@@ -52,75 +53,215 @@ def nearest_count(percent: float, n: int) -> tuple[int | None, bool | None]:
     """The k whose k / n is nearest to the printed percentage, and whether it prints so."""
     if pd.isna(percent):
         return None, None
-    possible = bool(correct_count(percent, n))
-    return round(Fraction(str(percent)) * n / 100), possible
+    return round(Fraction(str(percent)) * n / 100), bool(correct_count(percent, n))
 
 
-def published_table1(table1: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
-    """Counts, z and p of every published method against the published base model.
+def published_counts(table1: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
+    """`method subject n percent correct possible` of each cell of Table 1.
 
-    table1: column method (one row is "Base model") and {subject}_acc_pct for each subject.
-    sizes: columns subject (short code, NT) and n, in the order wanted.
+    correct is the k that prints as percent, or the nearest where none does (possible False);
+    empty where the cell is.
+    """
+    for column in ("method", *(f"{subject}_acc_pct" for subject in sizes["subject"])):
+        if column not in table1.columns:
+            raise ValueError(f"table1: no column {column!r} ({', '.join(table1.columns)})")
+    methods = dict.fromkeys(name for pair in PAIRS for name in reversed(pair))
+    if sorted(table1["method"]) != sorted(methods):
+        raise ValueError(f"table1: needs one row of each method: {', '.join(methods)}")
+    rows = [
+        (method, subject, n, cells[f"{subject}_acc_pct"])
+        for method, cells in table1.set_index("method").iterrows()
+        for subject, n in zip(sizes["subject"], sizes["n"].map(int), strict=True)
+    ]
+    table = pd.DataFrame(
+        [(*row, *nearest_count(row[-1], row[-2])) for row in rows],
+        columns=["method", "subject", "n", "percent", "correct", "possible"],
+    )
+    return table.astype({"correct": "Int64", "possible": "boolean"})
+
+
+def published_comparisons(table1: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
+    """Every pair of `PAIRS` on each subject, on all problems and on all but the target's.
+
+    Returns `method reference subject n correct_reference correct_method possible difference
+    ci_low ci_high z_pooled p_pooled z_lmeval p_lmeval p_holm p_bh p_holm_table p_bh_table`.
+    difference is a fraction, its 95 % interval unpaired with lm-eval's errors. Holm and
+    Benjamini-Hochberg are of p_lmeval, over the subjects of one pair, and (`_table`) over all
+    tests of methods against base; empty for the sums. What needs an unknown count is empty.
+    """
+    counts = published_counts(table1, sizes).set_index(["method", "subject"])
+    subjects = list(sizes["subject"])
+    groups = {subject: [subject] for subject in subjects}
+    groups |= {ALL: subjects, OTHERS: [s for s in subjects if s != TARGET]}
+    table = pd.DataFrame(
+        {"method": method, "reference": reference, "subject": group}
+        | _compared(counts.loc[reference].loc[members], counts.loc[method].loc[members])
+        for method, reference in PAIRS
+        for group, members in groups.items()
+    )
+    tested = table[table["subject"].isin(subjects) & table["p_lmeval"].notna()]
+    against_base = tested[tested["reference"] == BASE]["p_lmeval"]
+    for name, adjust in (("p_holm", holm), ("p_bh", benjamini_hochberg)):
+        table[name] = tested.groupby(["method", "reference"])["p_lmeval"].transform(adjust)
+    for name, adjust in (("p_holm", holm), ("p_bh", benjamini_hochberg)):
+        table[f"{name}_table"] = pd.Series(adjust(against_base), against_base.index)
+    counted = dict.fromkeys(("correct_reference", "correct_method"), "Int64")
+    return table.astype(counted | {"possible": "boolean"})
+
+
+def _compared(reference: pd.DataFrame, method: pd.DataFrame) -> dict:
+    """Sums, difference, z and p of some cells of two methods; None where a count is unknown."""
+    n = int(method["n"].sum())
+    k0, k1 = (cells["correct"].sum(skipna=False) for cells in (reference, method))
+    row = {"n": n, "correct_reference": k0, "correct_method": k1}
+    names = "possible difference ci_low ci_high z_pooled p_pooled z_lmeval p_lmeval".split()
+    if pd.isna(k0) or pd.isna(k1):
+        return row | dict.fromkeys(names)
+    difference = (k1 - k0) / n
+    half = float(ndtri(0.975)) * lmeval_error(k0 / n, k1 / n, n)
+    values = (
+        bool(reference["possible"].all() and method["possible"].all()),
+        *(difference, difference - half, difference + half),
+        *two_proportion_z(k0, n, k1, n, pooled=True),
+        *two_proportion_z(k0, n, k1, n, pooled=False),
+    )
+    return row | dict(zip(names, values, strict=True))
+
+
+def published_table1(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """The published Table 1 recomputed: every method against base, a row a subject.
 
     Returns `method subject n correct_base correct_method z_pooled z_lmeval p_lmeval p_holm
-    grim_possible`; both z as in `two_proportion_z`, p two-sided, Holm over the subjects of a
-    method. Where no k can print as the published percentage, the nearest k is carried and
-    grim_possible is False. Where a cell is empty, all that would follow from it stays empty.
+    grim_possible` of `published_comparisons`, with Holm over the subjects of a method.
     """
-    for name, frame, columns in (
-        ("table1", table1, ["method", *(f"{s}_acc_pct" for s in sizes.get("subject", []))]),
-        ("subject_sizes", sizes, ["subject", "n"]),
-    ):
-        for column in columns:
-            if column not in frame.columns:
-                raise ValueError(f"{name}: no column {column!r} ({', '.join(frame.columns)})")
-    if (table1["method"] == BASE_METHOD).sum() != 1 or table1["method"].duplicated().any():
-        raise ValueError(f"table1: needs each method once, and one of them {BASE_METHOD!r}")
-
-    printed = table1.set_index("method")
-    tables = []
-    for method in printed.index:
-        if method == BASE_METHOD:
-            continue
-        rows = [
-            (method, subject, n, *_cell(*printed.loc[[BASE_METHOD, method], column], int(n)))
-            for subject, n, column in zip(
-                sizes["subject"], sizes["n"], sizes["subject"] + "_acc_pct", strict=True
-            )
-        ]
-        table = pd.DataFrame(rows, columns=[c for c in _COLUMNS if c != "p_holm"])
-        known = table["p_lmeval"].notna()
-        table.loc[known, "p_holm"] = holm(table.loc[known, "p_lmeval"].astype("float64"))
-        tables.append(table[list(_COLUMNS)].astype(_COLUMNS))
-    return pd.concat(tables, ignore_index=True)
+    single = ~comparisons["subject"].isin([ALL, OTHERS])
+    table = comparisons[single & (comparisons["reference"] == BASE)].rename(
+        columns={"correct_reference": "correct_base", "possible": "grim_possible"}
+    )
+    columns = "method subject n correct_base correct_method z_pooled z_lmeval p_lmeval p_holm"
+    return table[[*columns.split(), "grim_possible"]].reset_index(drop=True)
 
 
-def published_significant(published: pd.DataFrame, level: float = 0.05) -> pd.DataFrame:
-    """#Sig of Table 1 from `published_table1`: subjects with a gain of p < level.
+def published_significant(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """Subjects gained and lost at p < .05 for each pair of `published_comparisons`.
 
-    Returns `method n_subjects n_significant n_degraded n_significant_holm`: gains by the
-    paper's uncorrected p (0, 0 and 5 of 7, as published), losses by the same p, and gains that
-    are left after Holm.
+    Returns `method reference n_subjects` and for the pooled z, lm-eval's, Holm, Benjamini and
+    Hochberg, and both over all of Table 1: `gains_{test}`, and `losses_{test}` for the first two.
     """
     rows = []
-    for method, table in published.groupby("method", sort=False):
-        gain, loss = table["z_lmeval"] > 0, table["z_lmeval"] < 0
-        small = table["p_lmeval"] < level
-        after_holm = gain & (table["p_holm"] < level)
-        tested = table["p_lmeval"].notna()
-        flags = (tested, gain & small, loss & small, after_holm)
-        rows.append((method, *(int(flag.sum()) for flag in flags)))
-    counts = ["n_subjects", "n_significant", "n_degraded", "n_significant_holm"]
-    table = pd.DataFrame(rows, columns=["method", *counts])
-    return table.astype({"method": "str"} | dict.fromkeys(counts, "int64"))
+    single = comparisons[~comparisons["subject"].isin([ALL, OTHERS])]
+    for (method, reference), table in single.groupby(["method", "reference"], sort=False):
+        row = {"method": method, "reference": reference, "n_subjects": table["p_lmeval"].count()}
+        for test in ("pooled", "lmeval", "holm", "bh", "holm_table", "bh_table"):
+            p = table[f"p_{test}"]
+            gained = (p < LEVEL) & (table["difference"] > 0)
+            row[f"gains_{test}"] = gained.sum() if p.notna().any() else None
+            if test in ("pooled", "lmeval"):
+                row[f"losses_{test}"] = ((p < LEVEL) & (table["difference"] < 0)).sum()
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    return table.astype(dict.fromkeys(table.columns[2:], "Int64"))
 
 
-def _cell(percent_base: float, percent_method: float, n: int) -> tuple:
-    """correct_base, correct_method, z_pooled, z_lmeval, p_lmeval, grim_possible of one cell."""
-    k0, possible0 = nearest_count(percent_base, n)
-    k1, possible1 = nearest_count(percent_method, n)
-    if k0 is None or k1 is None:
-        return k0, k1, None, None, None, None
-    z_pooled, _ = two_proportion_z(k0, n, k1, n, pooled=True)
-    z_lmeval, p_lmeval = two_proportion_z(k0, n, k1, n, pooled=False)
-    return k0, k1, z_pooled, z_lmeval, p_lmeval, possible0 and possible1
+def published_sweep(
+    table1: pd.DataFrame, table4: pd.DataFrame, sizes: pd.DataFrame
+) -> pd.DataFrame:
+    """The alpha sweep of Table 4 on NT: `alpha percent correct n z_lmeval p_lmeval p_best`.
+
+    z and p against the base of Table 1; p_best is the p against the best alpha of the table,
+    unpaired and not corrected for having picked it. The paper's own z did not survive.
+    """
+    n = int(sizes.set_index("subject")["n"][TARGET])
+    k0, _ = nearest_count(table1.set_index("method").loc[BASE, "NT_acc_pct"], n)
+    counts = [nearest_count(percent, n)[0] for percent in table4["NT_acc_pct"]]
+    best = max((k for k in counts if k is not None), default=None)
+    rows = []
+    for alpha, percent, k in zip(table4["alpha"], table4["NT_acc_pct"], counts, strict=True):
+        z, p = (None, None) if None in (k, k0) else two_proportion_z(k0, n, k, n, pooled=False)
+        p_best = None if k is None else two_proportion_z(k, n, best, n, pooled=False)[1]
+        rows.append((alpha, percent, k, n, z, p, p_best))
+    columns = ["alpha", "percent", "correct", "n", "z_lmeval", "p_lmeval", "p_best"]
+    return pd.DataFrame(rows, columns=columns).astype({"correct": "Int64"})
+
+
+def published_grim(table1: pd.DataFrame, table4: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
+    """Can k / n print as it? For each percentage of Table 1 and each NT accuracy of Table 4.
+
+    Returns `table row subject n percent correct possible below above`: correct is the only k,
+    empty where none or several fit; below and above are the percentages next to the printed one
+    that some k does print (one of them itself, where it is possible). Empty cells are left out.
+    """
+    n = int(sizes.set_index("subject")["n"][TARGET])
+    cells = [
+        ("Table 1", row.method, row.subject, row.n, row.percent)
+        for row in published_counts(table1, sizes).itertuples()
+    ] + [
+        ("Table 4", f"alpha {row.alpha:.2f}", TARGET, n, row.percent)
+        for row in table4.rename(columns={"NT_acc_pct": "percent"}).itertuples()
+    ]
+    rows = []
+    for *cell, n, percent in cells:
+        if pd.notna(percent):
+            fits, exact = correct_count(percent, n), Fraction(str(percent)) * n / 100
+            neighbours = (round(100 * k / n, 1) for k in (floor(exact), ceil(exact)))
+            only = fits[0] if len(fits) == 1 else None
+            rows.append((*cell, n, percent, only, bool(fits), *neighbours))
+    names = ["table", "row", "subject", "n", "percent", "correct", "possible", "below", "above"]
+    return pd.DataFrame(rows, columns=names).astype({"correct": "Int64"})
+
+
+def printable_share(n: int) -> float:
+    """Share of the percentages 0.0, 0.1, ..., 100.0 that some k / n prints as."""
+    return len({round(100 * k / n, 1) for k in range(n + 1)}) / 1001
+
+
+def lmeval_error(p0: float, p1: float, n: int) -> float:
+    """Standard error of p1 - p0 from lm-eval's own errors, sqrt(p (1 - p) / (n - 1))."""
+    return sqrt((p0 * (1 - p0) + p1 * (1 - p1)) / (n - 1))
+
+
+def unpaired_power(base: float, gain: float, n: int) -> float:
+    """Power of the paper's two-sided z-test: n problems a side, from base to base + gain.
+
+    base, gain: fractions. A normal approximation with lm-eval's errors, as in the test itself.
+    """
+    se = lmeval_error(base, base + gain, n)
+    critical = float(ndtri(1 - LEVEL / 2))
+    return float(ndtr(gain / se - critical) + ndtr(-gain / se - critical))
+
+
+def unpaired_detectable(base: float, n: int) -> float:
+    """Smallest gain (a fraction) that the paper's test detects with power .8."""
+    return float(brentq(lambda d: unpaired_power(base, d, n) - POWER, 1e-9, 1 - base - 1e-9))
+
+
+def problems_needed(base: float, gain: float) -> int:
+    """Problems a side from which the paper's test detects this gain with power .8."""
+    edit = base + gain
+    variance = base * (1 - base) + edit * (1 - edit)
+    quantiles = float(ndtri(1 - LEVEL / 2) + ndtri(POWER))
+    return ceil(quantiles**2 * variance / gain**2 + 1)
+
+
+def published_power(table1: pd.DataFrame, sizes: pd.DataFrame, gain: float) -> pd.DataFrame:
+    """What the paper's test could detect on each subject, starting from the published base.
+
+    gain: the effect that the paper says it can detect on every subject (sec. 4), a fraction.
+    Returns `subject n correct_base gain power_at_gain detectable problems_needed`; detectable is
+    the smallest gain with power .8, problems_needed the n for `gain` at that power.
+    """
+    counts = published_counts(table1, sizes)
+    table = counts[counts["method"] == BASE].reset_index(drop=True)
+    table = table.rename(columns={"correct": "correct_base"})
+    table = table[["subject", "n", "correct_base"]].assign(gain=gain)
+    known = table.dropna(subset=["correct_base"])
+    rows = [
+        (
+            unpaired_power(k / n, gain, n),
+            unpaired_detectable(k / n, n),
+            problems_needed(k / n, gain),
+        )
+        for k, n in zip(known["correct_base"], known["n"], strict=True)
+    ]
+    columns = ["power_at_gain", "detectable", "problems_needed"]
+    return table.join(pd.DataFrame(rows, columns=columns, index=known.index))

@@ -8,27 +8,20 @@ be made instead of guessing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from functools import cached_property
+from pathlib import Path
 
 import pandas as pd
 
-from stethoscope.published.recompute import OUR_METHOD
-from stethoscope.published.retest import (
-    ALL,
-    published_comparisons,
-    published_grim,
-    published_power,
-    published_significant,
-    published_sweep,
-)
+from stethoscope.published import recompute
+from stethoscope.published.formulas import published_formulas
+from stethoscope.published.recompute import ALL, BASE, OURS, TARGET
 
-OURS = "SP4 14L"  # the paper's main configuration, as its tables spell it
+MAIN = "SP4 14L"  # the paper's main configuration, as its tables spell it
 NO_DEEP = "SP4 noDeep"
 DILUTED = "SP3.5 17L"
-
-TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "subject_sizes")
 
 
 class EmptyCell(ValueError):
@@ -37,7 +30,7 @@ class EmptyCell(ValueError):
 
 @dataclass(frozen=True)
 class Claim:
-    """A quantity of the prose: `value` as the record gives it, where it stands, and the words."""
+    """A quantity of the prose: `value` as the record gives it, its section, and the words."""
 
     name: str
     section: str
@@ -45,16 +38,11 @@ class Claim:
     quote: str
 
     @property
-    def place(self) -> str:
-        """Where it stands: "sec. 5.3", "App. B", "Abstract"."""
+    def where(self) -> str:
+        """The section as "sec. 5.3", "App. B", "Abstract"."""
         if self.section[0].isdigit():
             return f"sec. {self.section}"
         return re.sub(r"^App\.(?=\S)", "App. ", self.section)
-
-    @property
-    def numbers(self) -> list[int]:
-        """The whole numbers in the value: "5/7" gives 5 and 7."""
-        return [int(number) for number in re.findall(r"\d+", self.value)]
 
 
 @dataclass(frozen=True)
@@ -70,63 +58,64 @@ class Record:
     text_claims: pd.DataFrame
     subject_sizes: pd.DataFrame
 
+    @classmethod
+    def load(cls, paths: Mapping[str, str | Path]) -> Record:
+        """The record from its CSV files, by the names of the fields; values of claims are text."""
+        names = [field.name for field in fields(cls)]
+        types = {"text_claims": str}
+        return cls(**{name: pd.read_csv(paths[name], dtype=types.get(name)) for name in names})
+
     def claim(self, name: str) -> Claim:
         """A claim of the prose by its claim_id."""
-        found = self.text_claims[self.text_claims["claim_id"] == name]
-        if len(found) != 1:
-            raise ValueError(f"text_claims: expected one row {name}, found {len(found)}")
-        row = found.iloc[0]
+        rows = self.text_claims[self.text_claims["claim_id"] == name]
+        if len(rows) != 1:
+            raise ValueError(f"text_claims: expected one row {name}, found {len(rows)}")
+        row = rows.iloc[0]
         if pd.isna(row["value"]):
             raise EmptyCell(f"the value of {name} is not in the surviving text")
-        return Claim(name, str(row["section"]), str(row["value"]), str(row["quote"]))
+        return Claim(name, *(str(row[column]) for column in ("section", "value", "quote")))
 
-    def cell(self, table: str, row: pd.Series | dict, column: str):
-        """A cell of a row; EmptyCell where it is empty."""
-        if pd.isna(row[column]):
-            raise EmptyCell(f"{column} of {table} is not in the surviving text")
-        return row[column]
+    def numbers(self, name: str) -> list[int]:
+        """The whole numbers in a claim's value: "5/7" gives 5 and 7."""
+        return [int(number) for number in re.findall(r"\d+", self.claim(name).value)]
 
-    def only(self, table: str, **values: object) -> pd.Series:
-        """The one row of a table with these values; EmptyCell where there is none."""
+    def cell(self, table: str, column: str, **row: object):
+        """A cell of the one row of a table with these values; EmptyCell where there is none."""
         frame = getattr(self, table)
-        for column, value in values.items():
-            frame = frame[frame[column] == value]
-        if len(frame) != 1:
-            wanted = ", ".join(f"{column} {value}" for column, value in values.items())
-            raise EmptyCell(f"{spelled(table)} has {len(frame)} rows with {wanted}")
-        return frame.iloc[0]
+        for name, value in row.items():
+            frame = frame[frame[name] == value]
+        if len(frame) != 1 or pd.isna(frame.iloc[0][column]):
+            wanted = ", ".join(f"{name} {value}" for name, value in row.items())
+            raise EmptyCell(f"{column} of {table} is not in the surviving text for {wanted}")
+        return frame.iloc[0][column]
 
-    def n_sig(self, table: str, **values: object) -> int:
+    def n_sig(self, table: str, **row: object) -> int:
         """Significant subjects of the row with these values: 5 of "5/7"."""
-        return significant(self.cell(table, self.only(table, **values), "sig"))
+        return significant(self.cell(table, "sig", **row))
 
-    def configuration(self, name: str) -> pd.Series:
-        """Row of Table 2."""
-        return self.only("table2", config=name)
+    @property
+    def sizes(self) -> pd.Series:
+        """Problems by subject."""
+        return self.subject_sizes.set_index("subject")["n"]
 
     # --- layers --------------------------------------------------------------------------------
 
-    def layers_at(self, threshold: float) -> set[int]:
-        """Layers of Table 6 with SP at or above a threshold."""
-        known = self.table6.dropna(subset=["sp"])
-        return set(known.loc[known["sp"] >= threshold, "layer"].astype(int))
-
-    def sp(self, layers: Iterable[int]) -> pd.Series:
-        """SP by layer, from Table 6, for layers that it lists."""
-        return self.table6.set_index("layer")["sp"].reindex(sorted(layers)).dropna()
+    @cached_property
+    def sp(self) -> pd.Series:
+        """SP by layer, of the layers that Table 6 lists."""
+        return self.table6.dropna(subset=["sp"]).set_index("layer")["sp"]
 
     def with_sp(self, layers: Iterable[int]) -> str:
         """Layers with their scores, as "14 (SP 4.07), 15 (SP 4.09)"."""
-        return (
-            ", ".join(f"{layer} (SP {sp:.2f})" for layer, sp in self.sp(layers).items()) or "none"
-        )
+        scores = self.sp.reindex(sorted(layers)).dropna().items()
+        return ", ".join(f"{layer} (SP {sp:.2f})" for layer, sp in scores) or "none"
 
-    @cached_property
+    @property
     def threshold(self) -> float:
         """SP threshold of the main configuration (claim C11)."""
         return float(self.claim("C11").value)
 
-    @cached_property
+    @property
     def total_layers(self) -> int:
         """Layers of the model (claim C19)."""
         return int(self.claim("C19").value)
@@ -134,109 +123,93 @@ class Record:
     @cached_property
     def selected(self) -> set[int]:
         """The layers that the main configuration selects, by its threshold."""
-        return self.layers_at(self.threshold)
+        return set(self.sp.index[self.sp >= self.threshold])
 
-    @cached_property
-    def deep(self) -> set[int]:
-        """The layers that noDeep leaves out (claim C26)."""
-        return layer_set(self.claim("C26").value)
+    def claimed_layers(self, name: str) -> set[int]:
+        """The layers that a claim names."""
+        return layer_set(self.claim(name).value)
 
     def layers_of(self, configuration: str) -> set[int] | None:
-        """Layers of a configuration as its name or the prose defines them; None where neither."""
+        """Layers of an SP configuration as its name or the prose (C26) defines them; else None."""
         if configuration == NO_DEEP:
-            return self.selected - self.deep
-        if found := re.fullmatch(r"SP(\d+(?:\.\d+)?) \d+L", configuration):
-            return self.layers_at(float(found[1]))
-        if configuration.startswith("MID"):
-            return layer_set(self.claim("C28").value)
-        return None
+            return self.selected - self.claimed_layers("C26")
+        named = re.fullmatch(r"SP(\d+(?:\.\d+)?) \d+L", configuration)
+        return set(self.sp.index[self.sp >= float(named[1])]) if named else None
+
+    @cached_property
+    def raw_variants(self) -> pd.DataFrame:
+        """Rows of Table 2 whose name begins with SP, with their `layers` and `n_sig`."""
+        table = self.table2[self.table2["config"].str.startswith("SP")].dropna(subset=["sig"])
+        layers = [self.layers_of(name) for name in table["config"]]
+        return table.assign(layers=layers, n_sig=table["sig"].map(significant))
 
     # --- recomputed from the tables ------------------------------------------------------------
 
-    @property
-    def sizes(self) -> pd.Series:
-        """Problems by subject."""
-        return self.subject_sizes.set_index("subject")["n"]
-
     @cached_property
-    def grim(self) -> pd.DataFrame:
-        """`audit.published_grim`."""
-        return published_grim(self.table1, self.table4, self.subject_sizes)
-
-    @cached_property
-    def comparisons(self) -> pd.DataFrame:
-        """`audit.published_comparisons`, by method, reference and subject."""
-        table = published_comparisons(self.table1, self.subject_sizes)
-        return table.set_index(["method", "reference", "subject"])
+    def recomputed(self) -> dict[str, pd.DataFrame]:
+        """The tables that `recompute` and `formulas` make of the record, by name."""
+        sizes, gain = self.subject_sizes, float(self.claim("C20").value) / 100
+        comparisons = recompute.published_comparisons(self.table1, sizes)
+        accuracies = self.table1.set_index("method")[f"{TARGET}_acc_pct"]
+        z, p = (self.claim(name).value for name in ("C03", "C04"))
+        return {
+            "table1": recompute.published_table1(comparisons),
+            "comparisons": comparisons,
+            "significant": recompute.published_significant(comparisons),
+            "sweep": recompute.published_sweep(self.table1, self.table4, sizes),
+            "grim": recompute.published_grim(self.table1, self.table4, sizes),
+            "power": recompute.published_power(self.table1, sizes, gain),
+            "formulas": published_formulas(*accuracies[[BASE, OURS]], self.sizes[TARGET], z, p),
+        }
 
     def compared(self, method: str, reference: str, subject: str = ALL) -> pd.Series:
         """One row of the comparisons; EmptyCell where a count is unknown."""
-        row = self.comparisons.loc[(method, reference, subject)]
+        table = self.recomputed["comparisons"].set_index(["method", "reference", "subject"])
+        row = table.loc[(method, reference, subject)]
         if pd.isna(row["p_lmeval"]):
             raise EmptyCell(f"an accuracy of {method} or {reference} on {subject} is missing")
-        return row
+        return row.rename(subject)
 
-    def compared_subjects(self, method: str, reference: str) -> pd.DataFrame:
-        """The subjects' rows of the comparisons of one pair, those that could be made."""
-        table = self.comparisons.reset_index()
-        pair = (table["method"] == method) & (table["reference"] == reference)
-        table = table[pair].set_index("subject")
-        return table[table.index.isin(self.sizes.index)].dropna(subset=["p_lmeval"])
-
-    @cached_property
-    def significant(self) -> pd.DataFrame:
-        """`audit.published_significant`, by method and reference."""
-        table = published_significant(self.comparisons.reset_index())
-        return table.set_index(["method", "reference"])
-
-    @cached_property
-    def sweep(self) -> pd.DataFrame:
-        """`audit.published_sweep`, the alphas whose accuracy survives."""
-        n = int(self.sizes["NT"])
-        return published_sweep(self.table1, self.table4, n).dropna(subset=["correct"])
+    def subjects_of(self, method: str, reference: str) -> pd.DataFrame:
+        """The comparisons of a pair that could be made, by single subject."""
+        table = self.recomputed["comparisons"].set_index(["method", "reference"])
+        table = table.loc[(method, reference)].set_index("subject").dropna(subset=["p_lmeval"])
+        return table[table.index.isin(self.sizes.index)]
 
     @property
     def swept(self) -> pd.DataFrame:
-        """`sweep`; EmptyCell where nothing of it survives."""
-        if len(self.sweep) < 2:
+        """The rows of the sweep whose accuracy survives; EmptyCell where there are none."""
+        table = self.recomputed["sweep"].dropna(subset=["correct"])
+        if len(table) < 2:
             raise EmptyCell("the accuracies of Table 4 are not in the surviving text")
-        return self.sweep
-
-    @cached_property
-    def power(self) -> pd.DataFrame:
-        """`audit.published_power` at the effect of claim C20, by subject."""
-        gain = float(self.claim("C20").value) / 100
-        table = published_power(self.table1, self.subject_sizes, gain)
-        return table.dropna(subset=["power_at_gain"]).set_index("subject")
+        return table.astype({"correct": int})
 
     @cached_property
     def statements(self) -> pd.DataFrame:
         """Every #Sig that is printed for a configuration: `configuration alpha n_sig where`."""
         alpha = float(self.claim("C39").value)
-        rows = [
-            (OURS, alpha, int(row["n_sig_of_7"]), "Table 1")
-            for _, row in self.table1.iterrows()
-            if row["method"] == OUR_METHOD and pd.notna(row["n_sig_of_7"])
-        ]
-        for table, column in (("table2", "config"), ("table5", "configuration")):
-            for _, row in getattr(self, table).dropna(subset=["sig"]).iterrows():
-                rows.append((row[column], row["alpha"], significant(row["sig"]), spelled(table)))
-        for _, row in self.table4.dropna(subset=["sig"]).iterrows():
-            rows.append((OURS, row["alpha"], significant(row["sig"]), "Table 4"))
-        for name in ("C05", "C41"):
-            rows.append((OURS, alpha, self.claim(name).numbers[0], name))
-        without, ours = self.claim("C27").numbers[0::2]
-        rows += [(OURS, alpha, ours, "C27")]
-        rows += [(NO_DEEP, self.configuration(NO_DEEP)["alpha"], without, "C27")]
-        return pd.DataFrame(rows, columns=["configuration", "alpha", "n_sig", "where"])
+        without, _, ours, _ = self.numbers("C27")
+        first = self.table1.set_index("method")["n_sig_of_7"].get(OURS)
+        rows = [(MAIN, alpha, first, "Table 1")] if pd.notna(first) else []
+        for where in ("Table 2", "Table 5", "Table 4"):
+            table = getattr(self, where.lower().replace(" ", ""))
+            table = table.rename(columns={"config": "configuration"}).dropna(subset=["sig"])
+            for row in table.itertuples():
+                name = getattr(row, "configuration", MAIN)  # Table 4 is of the main one
+                rows.append((name, row.alpha, significant(row.sig), where))
+        rows += [(MAIN, alpha, self.numbers(name)[0], name) for name in ("C05", "C41")]
+        rows += [(MAIN, alpha, ours, "C27")]
+        rows += [(NO_DEEP, self.cell("table2", "alpha", config=NO_DEEP), without, "C27")]
+        columns = ["configuration", "alpha", "n_sig", "where"]
+        return pd.DataFrame(rows, columns=columns).astype({"n_sig": int})
 
 
 def significant(text: str) -> int:
     """The number of significant subjects in "5/7"."""
-    found = re.fullmatch(r"(\d+)/\d+", str(text))
-    if not found:
+    match = re.fullmatch(r"(\d+)/\d+", str(text))
+    if not match:
         raise ValueError(f"#Sig: {text!r} is not a number of subjects such as 5/7")
-    return int(found[1])
+    return int(match[1])
 
 
 def layer_set(text: str) -> set[int]:
@@ -249,16 +222,11 @@ def layer_set(text: str) -> set[int]:
 
 def spans(layers: Iterable[int]) -> str:
     """A set of layers as "0-5, 8, 33"; "none" if empty."""
-    found: list[list[int]] = []
+    runs: list[list[int]] = []
     for layer in sorted(layers):
-        if found and layer == found[-1][1] + 1:
-            found[-1][1] = layer
+        if runs and layer == runs[-1][1] + 1:
+            runs[-1][1] = layer
         else:
-            found.append([layer, layer])
-    parts = [str(a) if a == b else f"{a}, {b}" if b == a + 1 else f"{a}-{b}" for a, b in found]
+            runs.append([layer, layer])
+    parts = [str(a) if a == b else f"{a}, {b}" if b == a + 1 else f"{a}-{b}" for a, b in runs]
     return ", ".join(parts) or "none"
-
-
-def spelled(table: str) -> str:
-    """A table's name as in the paper: "Table 4"."""
-    return re.sub(r"table(\d)", r"Table \1", table)

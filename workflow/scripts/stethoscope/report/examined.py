@@ -73,7 +73,7 @@ def stability_table(report: Report) -> Table:
     columns = (
         ("sp", FIXED2), ("sp_low sp_high", FIXED2), ("sp_null_median", FIXED2),
         ("sp_null_95", FIXED2), ("sp_p", PVALUE), ("sp_p_familywise", PVALUE),
-        ("sp_half", FIXED2), ("sp_honest", FIXED2), ("sp_smooth", FIXED2),
+        ("sp_half", FIXED2), ("sp_cross_fitted", FIXED2), ("sp_smooth", FIXED2),
         ("sp_smooth_null_95", FIXED2), ("sp_smooth_p", PVALUE), ("frequency", PERCENT),
     )  # fmt: skip
     body = []
@@ -350,12 +350,12 @@ def _honest(report: Report, seed: str, sae: str) -> tuple[str, Markup] | None:
         return None
     plain, honest = (
         report.mean([_layer(report, row, column, FIXED2) for row in taken], FIXED2)
-        for column in ("sp_half", "sp_honest")
+        for column in ("sp_half", "sp_cross_fitted")
     )
     above = _count(
         report,
         "layers with an honest SP above 1",
-        [_layer(report, row, "sp_honest", FIXED2) for row in taken],
+        [_layer(report, row, "sp_cross_fitted", FIXED2) for row in taken],
         lambda score: score > 1,
     )
     sentence = verdicts.sentence(

@@ -9,13 +9,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from stethoscope.report import audit_tables, corrected, examined, tables
+from stethoscope.report import audit_tables, examined, tables
 from stethoscope.report.facts import Report
-from stethoscope.report.findings import findings
 from stethoscope.report.table import Table, read_specs, render_table, to_tex, to_tsv
 
 FIGURE_NAMES = tuple(f"figure{number}" for number in range(1, 10))
@@ -32,17 +32,13 @@ def render(report: Report, template: str | Path, style: str, figures: Mapping[st
     path = Path(template)
     page = _environment(path).get_template(path.name)
     text = page.render(
-        report=report,
+        **_context(report),
         tables=render_tables(report, path.parent),
-        number=report.numbers,
-        pointer=report.numbers.pointer,
         old_tables=tables,
         left_out=left_out(report),
         captions=_captions(report, path),
         audit=audit_tables,
-        findings=findings(report),
         examined=examined,
-        corrected=corrected,
         style=Markup(style),
         figures={name: Markup(_inline(svg)) for name, svg in figures.items()},
     )
@@ -86,7 +82,18 @@ def _table(report: Report, name: str, spec: Mapping) -> Table:
 def _captions(report: Report, template: Path) -> Mapping[str, Callable[[], Markup]]:
     """Captions of the paper's tables and figures by name, from captions.html.j2."""
     captions = _environment(template).get_template("captions.html.j2")
-    return vars(captions.make_module({"report": report, "number": report.numbers}))
+    return vars(captions.make_module(_context(report)))
+
+
+def _context(report: Report) -> dict[str, Any]:
+    """What all templates may read."""
+    return {
+        "report": report,
+        "number": report.numbers,
+        "pointer": report.numbers.pointer,
+        "overview": report.sources["overview"].rows[0],
+        "several": len(report.seeds) > 1,
+    }
 
 
 def _environment(template: Path) -> Environment:

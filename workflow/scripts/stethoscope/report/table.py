@@ -24,8 +24,8 @@ in [[double brackets]] is left out where it holds nothing. A cell in which nothi
 or blank with `blank: true`. `optional: true` drops a column that the source does not have. `each`
 also takes several columns below it (`columns:`). `span: rest` in a variant takes all columns that
 are left. In `head`, `group` and `each` the report's words are filled in, such as {target}; in
-headings also a column of the source that is the same in each row. `names` are the TSV's column names, one for each
-number or one for the whole text (default: that of the first column of the source).
+headings also a column of the source that is the same in each row. `names` are the TSV's column
+names, one for each number or one for the whole text (default: the first column of the source).
 """
 
 from __future__ import annotations

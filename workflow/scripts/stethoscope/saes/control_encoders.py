@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from stethoscope.saes.formats import Encoder
-from stethoscope.specificity.scores import ProblemSums
+from stethoscope.saes.problem_sums import ProblemSums
 
 SAMPLED_TEXTS = 128  # enough tokens for thresholds; residuals of all would be held at once
 

@@ -8,9 +8,8 @@ against it. All are JumpReLU: a feature fires where its pre-activation exceeds i
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -81,25 +80,30 @@ def check_sae(folder: str | Path, layer: int, width: int) -> None:
     width: of the model's residual stream. A neighbour's SAE has files of the very same shape.
     """
     sae = _format_of(folder)
-    hook = sae.config.get(sae.hook[0]) if sae.hook else None
-    if sae.hook and hook != sae.hook[1].format(layer=layer):
-        raise ValueError(
-            f"{sae.config_file}: {sae.hook[0]} is {hook!r}, expected "
-            f"'{sae.hook[1].format(layer=layer)}'"
-        )
+    if sae.hook:
+        key, expected = sae.hook[0], sae.hook[1].format(layer=layer)
+        if sae.config.get(key) != expected:
+            raise ValueError(
+                f"{sae.config_file}: {key} is {sae.config.get(key)!r}, expected '{expected}'"
+            )
     with open_tensors(sae.weights) as file:
         found = sae.width(file)
     if found != width:
         raise ValueError(f"{sae.weights}: is for residuals of {found}, the model's have {width}")
 
 
-class _Format(ABC):
-    """How one kind of release stores an SAE; `known` is what its configuration has to say."""
+class _Format:
+    """How one kind of release stores an SAE.
+
+    known: what its configuration has to say. hook: key and value there that tell the layer.
+    w_enc, w_dec: keys of these tensors.
+    """
 
     config_name: ClassVar[str]
     weights_name: ClassVar[str]
     known: ClassVar[Mapping[str, Any]]
     hook: ClassVar[tuple[str, str] | None] = None
+    w_enc, w_dec = "w_enc", "w_dec"
 
     def __init__(self, folder: Path) -> None:
         self.config_file, self.weights = folder / self.config_name, folder / self.weights_name
@@ -109,19 +113,20 @@ class _Format(ABC):
                 found = self.config.get(key)
                 raise ValueError(f"{self.config_file}: {key} is {found!r}, expected {known!r}")
 
-    @abstractmethod
-    def encoder(self, file: TensorFile) -> Encoder: ...
+    def encoder(self, file: TensorFile) -> Encoder:
+        return Encoder(*(file.read(key) for key in (self.w_enc, "b_enc", "threshold")))
 
-    @abstractmethod
     def rows(self, file: TensorFile, features: slice) -> np.ndarray:
         """Decoder rows: what an activation of 1 adds to the residual stream."""
+        return file.read(self.w_dec, features)
 
-    @abstractmethod
     def bias(self, file: TensorFile) -> np.ndarray:
         """What is added to the sum of the rows."""
+        return file.read("b_dec")
 
-    @abstractmethod
-    def width(self, file: TensorFile) -> int: ...
+    def width(self, file: TensorFile) -> int:
+        """Width of the residual stream."""
+        return file.shape(self.w_enc)[0]
 
 
 class SaeLens(_Format):
@@ -129,21 +134,13 @@ class SaeLens(_Format):
 
     config_name, weights_name = "cfg.json", "sae_weights.safetensors"
     known = {"architecture": "jumprelu", "normalize_activations": "none"}
+    w_enc, w_dec = "W_enc", "W_dec"
 
     def encoder(self, file: TensorFile) -> Encoder:
-        w_enc, b_enc = file.read("W_enc"), file.read("b_enc")
-        if self.config.get("apply_b_dec_to_input", True):
-            b_enc = b_enc - file.read("b_dec") @ w_enc
-        return Encoder(w_enc, b_enc, file.read("threshold"))
-
-    def rows(self, file: TensorFile, features: slice) -> np.ndarray:
-        return file.read("W_dec", features)
-
-    def bias(self, file: TensorFile) -> np.ndarray:
-        return file.read("b_dec")
-
-    def width(self, file: TensorFile) -> int:
-        return file.shape("W_enc")[0]
+        encoder = super().encoder(file)
+        if not self.config.get("apply_b_dec_to_input", True):
+            return encoder
+        return replace(encoder, b_enc=encoder.b_enc - file.read("b_dec") @ encoder.w_enc)
 
 
 class GemmaScope2(_Format):
@@ -152,18 +149,6 @@ class GemmaScope2(_Format):
     config_name, weights_name = "config.json", "params.safetensors"
     known = {"architecture": "jump_relu", "affine_connection": False, "type": "sae"}
     hook = ("hf_hook_point_in", "model.layers.{layer}.output")
-
-    def encoder(self, file: TensorFile) -> Encoder:
-        return Encoder(*(file.read(key) for key in ("w_enc", "b_enc", "threshold")))
-
-    def rows(self, file: TensorFile, features: slice) -> np.ndarray:
-        return file.read("w_dec", features)
-
-    def bias(self, file: TensorFile) -> np.ndarray:
-        return file.read("b_dec")
-
-    def width(self, file: TensorFile) -> int:
-        return file.shape("w_enc")[0]
 
 
 class LlamaScope(_Format):

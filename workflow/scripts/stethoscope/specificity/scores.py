@@ -9,61 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from safetensors.numpy import load_file, save_file
+
+from stethoscope.saes.problem_sums import ProblemSums
 
 COLUMNS = ["layer", "sp", "n_features", "feature", "sp_smooth", "feature_smooth"]
 
 
 @dataclass(frozen=True)
-class ProblemSums:
-    """Activations of one layer's SAE features, summed over the tokens of each problem.
+class Scoring:
+    """How SP is computed.
 
-    Sparse rows (CSR): the entries of problem p are indptr[p]:indptr[p + 1].
-
-    indptr: (problems + 1,); indices: (entries,) feature numbers.
-    sums: (entries,) activation summed over tokens, in the SAE's own units; > 0.
-    fires: (entries,) number of tokens on which the feature fires.
-    maxima: (entries,) largest activation.
-    tokens: (problems,) tokens counted (no padding, no special tokens).
-    subjects: (problems,) index into the study's list of subjects.
-    n_features: dictionary width.
+    epsilon: of eq. (1). unit: 'mean_active' measures activations in multiples of the layer's mean
+    active value, so that epsilon means the same in each layer; 'raw' takes them as they come.
+    smoothing_quantile: the smoothing is this quantile of the subject-averaged means of the features
+    that fire at all. threshold: a feature is domain-specific above it (tau of section 3).
     """
 
-    indptr: np.ndarray
-    indices: np.ndarray
-    sums: np.ndarray
-    fires: np.ndarray
-    maxima: np.ndarray
-    tokens: np.ndarray
-    subjects: np.ndarray
-    n_features: int
-
-    def token_means(self) -> np.ndarray:
-        """(problems, features) mean activation over the tokens of each problem."""
-        means = np.zeros((len(self.tokens), self.n_features))
-        rows = np.repeat(np.arange(len(self.tokens)), np.diff(self.indptr))
-        means[rows, self.indices] = self.sums
-        return means / self.tokens[:, None]
-
-    def mean_active_value(self) -> float:
-        """Mean of the activations that are above zero, over all problems and features."""
-        return float(self.sums.sum() / self.fires.sum())
-
-    def save(self, path: str | Path) -> None:
-        """Write as safetensors."""
-        arrays = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        arrays["n_features"] = np.array([self.n_features])
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, str(path))
-
-    @classmethod
-    def load(cls, path: str | Path) -> ProblemSums:
-        """Read what `save` wrote."""
-        arrays = load_file(str(path))
-        return cls(**{**arrays, "n_features": int(arrays["n_features"][0])})
+    epsilon: float
+    unit: str
+    smoothing_quantile: float
+    threshold: float
 
 
 def subject_means(sums: ProblemSums, n_subjects: int) -> np.ndarray:
@@ -119,32 +87,22 @@ def layer_specificity(feature_specificity: np.ndarray) -> tuple[float, int]:
 
 
 def feature_scores(
-    sums: ProblemSums,
-    target: int,
-    n_subjects: int,
-    epsilon: float,
-    unit: str,
-    smoothing_quantile: float,
+    sums: ProblemSums, target: int, n_subjects: int, scoring: Scoring
 ) -> tuple[np.ndarray, np.ndarray]:
     """Specificity of each feature of a layer: eq. (1), and its smoothed variant.
 
-    target: index of the target subject. unit: 'mean_active' measures activations in multiples of
-    the layer's mean active value, so that epsilon means the same in each layer; 'raw' takes them
-    as they come. smoothing_quantile: the smoothing is this quantile of the subject-averaged means
-    of the features that fire at all.
-
-    Raises ValueError when no feature fires.
+    target: index of the target subject. Raises ValueError when no feature fires.
     """
     means = subject_means(sums, n_subjects)
     if not means.any():
         raise ValueError("activation sums: no feature fires on any problem")
-    if unit == "mean_active":
+    if scoring.unit == "mean_active":
         means = means / sums.mean_active_value()
     others = np.delete(means, target, axis=0).mean(axis=0)
     overall = means.mean(axis=0)
-    smoothing = float(np.quantile(overall[overall > 0], smoothing_quantile))
+    smoothing = float(np.quantile(overall[overall > 0], scoring.smoothing_quantile))
     return (
-        specificity(means[target], others, epsilon),
+        specificity(means[target], others, scoring.epsilon),
         smoothed_specificity(means[target], others, smoothing),
     )
 
@@ -154,8 +112,7 @@ def specificity_table(
 ) -> pd.DataFrame:
     """One row a layer: its SP, how many features are specific, which feature is the most so.
 
-    layers: the two arrays of `feature_scores` for each layer. threshold: a feature is
-    domain-specific above it (tau of section 3).
+    layers: the two arrays of `feature_scores` for each layer. threshold: that of `Scoring`.
     """
     rows = []
     for layer, (scores, smooth) in sorted(layers.items()):

@@ -1,4 +1,4 @@
-"""What draws the problems anew: a test that corrects for many edits, and bootstrap intervals.
+"""Sign flips and resamples of problems: a test that corrects for many edits, and bootstraps.
 
 All edits answer the same problems, so a flip or a resample is drawn once for a problem and serves
 every edit: what the edits share stays shared, and a maximum over them means something. With the
@@ -102,7 +102,7 @@ def optimism_of_choice(
     draws: int,
     seed: int,
 ) -> np.ndarray:
-    """Bootstrap draws, (draws,), of what choosing alpha on the test problems seems to gain.
+    """Bootstrap draws, (draws,), of the apparent gain from choosing alpha on the test problems.
 
     In each draw both sets of problems are resampled and both choices made again: accuracy on the
     resampled test problems at the alpha that is best on these, minus that at the alpha which is

@@ -1,4 +1,4 @@
-"""Layer selections beside one another: what each picked, and what its score goes with.
+"""Comparison of layer selectors: what each selects, and what its score correlates with.
 
 Selections as `select_layers` writes them in, tidy tables out.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
+
+from stethoscope.correlation import spearman
 
 LAYER_COLUMNS = ["seed", "selection", "by", "layer", "score", "selected"]
 SELECTOR_COLUMNS = [
@@ -22,12 +23,11 @@ def layers_table(selections: Sequence[Mapping[str, Any]], n_layers: int) -> pd.D
 
     selections: the fields `seed selection by layers`, and `scores` by layer where there are any.
     """
-    rows = []
-    for found in selections:
-        scores = found.get("scores") or [None] * n_layers
-        for layer, score in enumerate(scores):
-            chosen = int(layer in found["layers"])
-            rows.append([found["seed"], found["selection"], found["by"], layer, score, chosen])
+    rows = [
+        {**chosen, "layer": layer, "score": score, "selected": int(layer in chosen["layers"])}
+        for chosen in selections
+        for layer, score in enumerate(chosen.get("scores") or [None] * n_layers)
+    ]
     return pd.DataFrame(rows, columns=LAYER_COLUMNS)
 
 
@@ -40,30 +40,26 @@ def selectors_table(selections: Sequence[Mapping[str, Any]], ours: str) -> pd.Da
 
     Raises ValueError when a seed lacks `ours`.
     """
-    mine = {found["seed"]: found for found in selections if found["selection"] == ours}
+    mine = {chosen["seed"]: chosen for chosen in selections if chosen["selection"] == ours}
     rows = []
-    for found in selections:
-        if found["seed"] not in mine:
-            raise ValueError(f"seed {found['seed']}: no selection '{ours}' to compare with")
-        own, scores = mine[found["seed"]], found.get("scores")
-        rows.append(
-            [
-                found["seed"],
-                found["selection"],
-                found["by"],
-                len(found["layers"]),
-                ",".join(map(str, found["layers"])),
-                len(set(found["layers"]) & set(own["layers"])),
-                _spearman(scores, own.get("scores")),
-                _spearman(scores, range(len(scores)) if scores else None),
-            ]
-        )
+    for chosen in selections:
+        if chosen["seed"] not in mine:
+            raise ValueError(f"seed {chosen['seed']}: no selection '{ours}' to compare with")
+        own, scores = mine[chosen["seed"]], chosen.get("scores")
+        compared = {
+            "n_layers": len(chosen["layers"]),
+            "layers": ",".join(map(str, chosen["layers"])),
+            "shared_with_ours": len(set(chosen["layers"]) & set(own["layers"])),
+            "rho_ours": _rank_correlation(scores, own.get("scores")),
+            "rho_depth": _rank_correlation(scores, scores and range(len(scores))),
+        }
+        rows.append({**chosen, **compared})
     return pd.DataFrame(rows, columns=SELECTOR_COLUMNS)
 
 
-def _spearman(first: Sequence[float] | None, second: Sequence[float] | None) -> float | None:
-    """Pearson's correlation of the ranks; equal values share the mean of theirs."""
-    if not first or not second or min(len(set(first)), len(set(second))) < 2:
+def _rank_correlation(
+    first: Sequence[float] | None, second: Sequence[float] | None
+) -> float | None:
+    if not first or not second:
         return None
-    ranks = [pd.Series(list(values)).rank().to_numpy() for values in (first, second)]
-    return round(float(np.corrcoef(*ranks)[0, 1]), 12)  # no digits of rounding noise
+    return round(float(spearman(first, second)), 12)  # no digits of rounding noise

@@ -1,9 +1,9 @@
-"""Test problems read more often than once: at every alpha, and with another batch size.
+"""Test problems answered more than once: at every alpha, and with another batch size.
 
 The paper sweeps alpha on the test problems and reports the best (section 5.2, Table 4), and says
 that a repeated run gives the same accuracies (section 6.2). `sweep_table` is that sweep,
-`optimism_table` what choosing on it seems to gain over a choice on validation problems, and
-`noise_table` how many answers change with the batch alone.
+`optimism_table` compares a choice on it with a choice on validation problems, and `noise_table`
+counts the answers that change with the batch size alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -80,7 +80,7 @@ def optimism_table(
     _chosen: at the alpha chosen on validation; _best: at the one that these very problems choose;
     optimism: their difference, with a 95 % interval that makes both choices again in every
     resample (`optimism_of_choice`). repeated: test answers at the chosen alpha that the sweep
-    gave a second time (all subjects); answers_differ: how many completions were not the same.
+    gave a second time (all subjects); answers_differ: how many completions differ.
 
     With two or more seeds, rows with seed "pooled" follow: each seed makes its own choice, and
     alpha is empty where they differ.
@@ -159,7 +159,7 @@ def _by_alpha(answers: pd.DataFrame, subjects: Sequence[str]) -> dict[str, np.nd
         mine = answers[answers["subject"] == subject]
         wide = mine.pivot(index="doc_hash", columns="alpha", values="correct")
         if wide.empty or wide.isna().any(axis=None):
-            raise ValueError(f"{subject}: not every alpha was asked the same problems")
+            raise ValueError(f"{subject}: not every alpha answered the same problems")
         parts[subject] = wide.to_numpy()
     return parts
 
@@ -171,7 +171,7 @@ def _matched(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     lone = both[both["found_in"] != "both"]
     if not lone.empty or both.empty:
         name = f"{lone.iloc[0]['subject']} {lone.iloc[0]['doc_hash']}" if len(lone) else "none"
-        raise ValueError(f"repeated run: not the same problems ({name} was asked once only)")
+        raise ValueError(f"repeated run: not the same problems ({name} was answered once only)")
     return both
 
 

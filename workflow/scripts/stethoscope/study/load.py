@@ -5,32 +5,16 @@ Pure Python without the scientific stack, since each parse of the workflow impor
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, validators
+from pydantic import ValidationError
 
+from stethoscope.study.errors import explain
+from stethoscope.study.model import Study
 from stethoscope.study.references import broken_references
-from stethoscope.study.spelling import did_you_mean
-
-_IN_WORDS = {
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "a mapping",
-}
-# JSON Schema counts 1.0 as an integer; a seed or a layer of 1.0 would be spelled so in paths.
-_Validator = validators.extend(
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
-    ),
-)
 
 
 class StrictLoader(yaml.SafeLoader):
@@ -71,24 +55,22 @@ def load_yaml(path: str | Path) -> dict:
     return content
 
 
-def check(config: Mapping, schema: Mapping, source: str) -> dict:
+def check(config: Mapping, source: str) -> dict:
     """The study with defaults filled in, or a ValueError of one line that says what is wrong.
 
     A value may be written as {value, assumed: true, reason}: where the paper is silent, the study
     says so and why. Such values are replaced by their `value` and listed under `assumptions`.
+    source: what the error names as the file.
     """
     assumptions: list[dict] = []
     try:
-        study = _without_wrappers(config, "", assumptions)
+        model = Study.model_validate(_without_wrappers(config, "", assumptions))
+    except ValidationError as error:
+        line = explain(error.errors(include_url=False), Study.model_json_schema())
+        raise ValueError(f"{source}: {line}") from None
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
-    errors = sorted(_Validator(schema).iter_errors(study), key=lambda e: [*map(str, e.path)])
-    if errors:
-        raise ValueError(f"{source}: {_explain(errors[0])}")
-    for place, value in _numbers(study):
-        if not math.isfinite(value):
-            raise ValueError(f"{source}: {place}: {value} is not a finite number")
-    study = _with_defaults(study, schema, schema)
+    study = model.model_dump(by_alias=True, exclude_none=True)
     study["assumptions"] = assumptions
     for problem in broken_references(study):
         raise ValueError(f"{source}: {problem}")
@@ -111,77 +93,4 @@ def _without_wrappers(node: Any, place: str, assumptions: list[dict]) -> Any:
             key: _without_wrappers(value, f"{place}.{key}" if place else str(key), assumptions)
             for key, value in node.items()
         }
-    return node
-
-
-def _explain(error: Any) -> str:
-    place = ".".join(str(part) for part in error.absolute_path) or "study"
-    about = f" ({error.schema['description']})" if "description" in error.schema else ""
-    if error.validator == "additionalProperties":
-        allowed = sorted(error.schema.get("properties", {}))
-        unknown = min(str(key) for key in error.instance if key not in allowed)
-        return f"{place}: unknown key '{unknown}'{did_you_mean(unknown, allowed)}"
-    if error.validator == "required":
-        return f"{place}: {error.message.replace(' is a required property', ' is missing')}"
-    if error.validator == "type":
-        wanted = error.validator_value
-        hint = _did_you_mean_number(error.instance) if wanted in ("number", "integer") else ""
-        kinds = [wanted] if isinstance(wanted, str) else wanted
-        words = " or ".join(_IN_WORDS[kind] for kind in kinds)
-        return f"{place}: {error.instance!r} is not {words}{hint}{about}"
-    if error.validator in ("oneOf", "anyOf"):
-        keys = [key for option in error.validator_value for key in option["required"]]
-        number = "exactly one" if error.validator == "oneOf" else "one"
-        return f"{place}: needs {number} of {', '.join(keys)}"
-    if error.validator == "dependentRequired":
-        key, needs = next(
-            (key, missing)
-            for key, others in error.validator_value.items()
-            for missing in others
-            if key in error.instance and missing not in error.instance
-        )
-        return f"{place}: '{needs}' is missing ({key} needs it)"
-    if error.validator == "enum":
-        hint = did_you_mean(str(error.instance), [str(v) for v in error.validator_value])
-        return f"{place}: {error.instance!r} is not allowed{hint}"
-    return f"{place}: {error.message}{about}"
-
-
-def _did_you_mean_number(value: Any) -> str:
-    """A hint for a letter O in place of a zero, and for 4e-3, which YAML reads as text."""
-    try:
-        number = float(value.replace("O", "0").replace("o", "0"))
-    except (AttributeError, ValueError):
-        return ""
-    return f" (did you mean {number:g}?)" if math.isfinite(number) else ""
-
-
-def _numbers(node: Any, place: str = "") -> Iterator[tuple[str, float]]:
-    if isinstance(node, Mapping):
-        for key, value in node.items():
-            yield from _numbers(value, f"{place}.{key}".lstrip("."))
-    elif isinstance(node, list):
-        for index, value in enumerate(node):
-            yield from _numbers(value, f"{place}.{index}")
-    elif isinstance(node, float):
-        yield place, node
-
-
-def _with_defaults(node: Any, schema: Mapping, root: Mapping) -> Any:
-    """A copy in which each absent key that has a default in the schema is there."""
-    if "$ref" in schema:
-        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
-    if isinstance(node, Mapping):
-        known = schema.get("properties", {})
-        others = schema.get("additionalProperties")
-        for rule in schema.get("allOf", []):  # settings that depend on another, such as `by`
-            if _Validator(rule["if"]).is_valid(node):
-                node = _with_defaults(node, rule["then"], root)
-        full = {key: sub["default"] for key, sub in known.items() if "default" in sub}
-        for key, value in node.items():
-            sub = known.get(key, others if isinstance(others, Mapping) else {})
-            full[key] = _with_defaults(value, sub, root)
-        return full
-    if isinstance(node, list):
-        return [_with_defaults(value, schema.get("items", {}), root) for value in node]
     return node

@@ -1,9 +1,10 @@
-"""Names that a section of a study uses and no section defines; sizes that cannot be met."""
+"""What sections of a study say of each other: names without a definition, sizes out of reach."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from stethoscope.study.errors import did_you_mean
 from stethoscope.study.queries import (
     BASE,
     MERGING_NEEDS,
@@ -17,20 +18,45 @@ from stethoscope.study.queries import (
     selections_named,
     split_sizes,
 )
-from stethoscope.study.spelling import did_you_mean
 
 
 def broken_references(study: Mapping) -> Iterator[str]:
-    """Names that a section uses and no section defines; sizes that cannot be met."""
-    subjects, layers = study["subjects"], layer_count(study)
+    """One line for each name that no section defines and each size that cannot be met."""
+    yield from _undefined("study.target", [study["study"]["target"]], study["subjects"])
+    yield from _data(study)
+    for name, vector in study["vectors"].items():
+        yield from _undefined(f"vectors.{name}.problems", vector["problems"], study["subjects"])
+    for name, search in study["searches"].items():
+        yield from _search(study, search, f"searches.{name}")
+    for name, selection in study["selections"].items():
+        yield from _selection(study, selection, f"selections.{name}")
+    yield from _circles(study["selections"])
+    controlled = study["specificity"]["controls"].get("saes", [])
+    yield from _undefined("specificity.controls.saes", controlled, study["saes"])
+    for name, edit in study["edits"].items():
+        yield from _edit(study, name, edit)
+        yield from _transform(study, edit, f"edits.{name}")
+        yield from _answers(study, name, edit)
+    yield from _evaluation(study)
+    yield from _protocols(study)
+    yield from _backend(study)
+    concrete = [edit for family in evaluated(study) for edit in edit_names(study, family)]
+    yield from _undefined("statistics.references", study["statistics"]["references"], concrete)
+    if all(edit["role"] != "ours" for edit in study["edits"].values()):
+        yield "edits: none has the role 'ours', the edit that the others are compared with"
 
-    def known(place: str, name: str, allowed: list[str]) -> Iterator[str]:
+
+def _undefined(
+    key: str, names: Iterable[str], allowed: Iterable[str], what: str = "defined"
+) -> Iterator[str]:
+    for name in names:
         if name not in allowed:
-            yield f"{place}: '{name}' is not defined{did_you_mean(name, sorted(allowed))}"
+            yield f"{key}: '{name}' is not {what}{did_you_mean(name, sorted(allowed))}"
 
-    yield from known("study.target", study["study"]["target"], subjects)
+
+def _data(study: Mapping) -> Iterator[str]:
     if "grow" in study["model"] and "generate" not in study["data"]:
-        yield "model.grow: needs data.generate, whose pretrain split a grown model learns from"
+        yield "model.grow: needs data.generate, whose pretrain split the model is trained on"
     splits = "data.math" if "math" in study["data"] else "data.generate.splits"
     for subject, size in split_sizes(study, "probe").items():
         if size < 2:
@@ -38,128 +64,47 @@ def broken_references(study: Mapping) -> Iterator[str]:
                 f"{splits}.probe: {size} problem of {subject}, expected two or more "
                 "(specificity is examined on halves)"
             )
-    for name, vector in study["vectors"].items():
-        for subject in vector["problems"]:
-            yield from known(f"vectors.{name}.problems", subject, subjects)
-    validation = split_sizes(study, "validation")
-    for name, search in study["searches"].items():
-        place = f"searches.{name}"
-        yield from known(f"{place}.vector", search["vector"], list(study["vectors"]))
-        yield from known(f"{place}.subject", search["subject"], subjects)
-        low, high = search["bounds"]
-        if not low <= search["start"] <= high or low == high:
-            yield f"{place}.start: {search['start']} is not between the bounds {low} and {high}"
-        size = validation[search["subject"]]
-        if search["problems"] > size:
-            yield f"{place}.problems: {search['problems']} of {size} validation problems"
-        if search["best"] + search["spread"] > search["evaluations"]:
-            yield f"{place}.evaluations: {search['evaluations']} are fewer than best + spread"
+
+
+def _search(study: Mapping, search: Mapping, key: str) -> Iterator[str]:
+    yield from _undefined(f"{key}.vector", [search["vector"]], study["vectors"])
+    yield from _undefined(f"{key}.subject", [search["subject"]], study["subjects"])
+    low, high = search["bounds"]
+    if not low <= search["start"] <= high or low == high:
+        yield f"{key}.start: {search['start']} is not between the bounds {low} and {high}"
+    size = split_sizes(study, "validation").get(search["subject"], 0)
+    if search["problems"] > size:
+        yield f"{key}.problems: {search['problems']} of {size} validation problems"
+    if search["best"] + search["spread"] > search["evaluations"]:
+        yield f"{key}.evaluations: {search['evaluations']} are fewer than best + spread"
+
+
+def _selection(study: Mapping, selection: Mapping, key: str) -> Iterator[str]:
+    layers = layer_count(study)
+    defined = {
+        "sae": scored_encoders(study),
+        "subject": study["subjects"],
+        "vector": study["vectors"],
+        "match_norm_of": study["vectors"],
+    }
+    for name in [name for name in defined if name in selection]:
+        yield from _undefined(f"{key}.{name}", [selection[name]], defined[name])
     # One with draws is several: nothing can be made from it.
     single = [name for name, other in study["selections"].items() if "draws" not in other]
-    for name, selection in study["selections"].items():
-        place = f"selections.{name}"
-        if "sae" in selection:
-            yield from known(f"{place}.sae", selection["sae"], scored_encoders(study))
-        if "subject" in selection:
-            yield from known(f"{place}.subject", selection["subject"], subjects)
-        for key in [key for key in ("vector", "match_norm_of") if key in selection]:
-            yield from known(f"{place}.{key}", selection[key], list(study["vectors"]))
-        for key, others in selections_named(selection).items():
-            for other in others:
-                yield from known(f"{place}.{key}", other, single)
-        if selection.get("lowest") and "at_least" in selection:
-            yield f"{place}.lowest: goes with top or like, not with at_least"
-        windows = {place: selection, f"{place}.within": selection.get("within")}
-        for where, window in windows.items():
-            if not isinstance(window, Mapping):
-                continue
-            for bound in ("first", "last"):
-                if window.get(bound, 0) >= layers:
-                    yield f"{where}.{bound}: layer {window[bound]} of a model with {layers} layers"
-            if window.get("first", 0) > window.get("last", layers):
-                yield f"{where}: first {window['first']} is after last {window['last']}"
-        if selection.get("top", 1) > layers:
-            yield f"{place}.top: {selection['top']} of a model with {layers} layers"
-    for sae in study["specificity"]["controls"].get("saes", []):
-        yield from known("specificity.controls.saes", sae, list(study["saes"]))
-    yield from _circles(study["selections"])
-    for name, edit in study["edits"].items():
-        place = f"edits.{name}"
-        if name == BASE:
-            yield f"{place}: '{BASE}' is the empty edit of every study; name yours otherwise"
-        yield from known(f"{place}.selection", edit["selection"], list(study["selections"]))
-        for vector in edit["vectors"]:
-            yield from known(f"{place}.vectors", vector, list(study["vectors"]))
-        needed = SETTINGS_OF.get(edit["transform"])
-        for key, broken in (("projection", _broken_projection), ("merging", _broken_merging)):
-            if key == needed and key not in edit:
-                yield f"{place}.{key}: is missing (transform: {edit['transform']} needs it)"
-            elif key == needed:
-                yield from broken(study, edit, f"{place}.{key}")
-            elif key in edit:
-                yield f"{place}.{key}: transform {edit['transform']} has no {key}"
-        if "search" in edit:
-            yield from known(f"{place}.search", edit["search"], list(study["searches"]))
-            yield from _broken_search(study, edit, place)
-        for subject in edit.get("choose_alpha_on", []):
-            yield from known(f"{place}.choose_alpha_on", subject, subjects)
-        if not edit["evaluate"] and edit["role"] != "other":
-            yield f"{place}.evaluate: an edit with the role {edit['role']} is evaluated"
-        for published in edit["published"]:
-            taken = next(n for n, e in study["edits"].items() if published in e["published"])
-            if taken != name:
-                yield f"{place}.published: '{published}' is what edits.{taken} is held against"
-        if edit["sweep"] and not edit["evaluate"]:
-            yield f"{place}.sweep: an edit that answers no problems (evaluate: false) has no sweep"
-        if edit["checkpoint"] and not edit["evaluate"]:
-            yield (
-                f"{place}.checkpoint: an edit that answers no problems (evaluate: false) has no "
-                "alpha to be exported at"
-            )
-    for subject in study["evaluation"]["choose_alpha_on"]:
-        yield from known("evaluation.choose_alpha_on", subject, subjects)
-    for name in study["evaluation"]["take_over"]:
-        yield from known("evaluation.take_over", name, evaluated(study)[1:])
-    noise = study["evaluation"].get("noise_floor", {"edits": [], "batch_size": None})
-    for name in noise["edits"]:
-        yield from known("evaluation.noise_floor.edits", name, evaluated(study))
-    if noise["batch_size"] == study["evaluation"]["batch_size"]:
-        yield (
-            f"evaluation.noise_floor.batch_size: {noise['batch_size']} is evaluation.batch_size "
-            "itself, expected another one"
-        )
-    yield from _broken_questions(study)
-    concrete = [edit for family in evaluated(study) for edit in edit_names(study, family)]
-    for reference in study["statistics"]["references"]:
-        yield from known("statistics.references", reference, concrete)
-    if all(edit["role"] != "ours" for edit in study["edits"].values()):
-        yield "edits: none has the role 'ours', the edit that the others are compared with"
-
-
-def _broken_questions(study: Mapping) -> Iterator[str]:
-    """What cannot be asked, or not by the backend that answers."""
-    protocols = study["evaluation"]["protocols"]
-    for name in ("test", *protocols):
-        place = f"evaluation.protocols.{name}" if name in protocols else "evaluation"
-        how = generation(study, name)
-        if how["num_fewshot"] and how["tasks"] == "local":
-            yield f"{place}.num_fewshot: tasks: local has no examples; tasks: minerva_math has"
-        if name in ("test", "validation", "sweep", "noise") and name in protocols:
-            yield f"{place}: '{name}' is a reading of every study; name yours otherwise"
-    for name, protocol in protocols.items():
-        for edit in protocol["edits"]:
-            if edit not in evaluated(study):
-                hint = did_you_mean(edit, sorted(evaluated(study)))
-                yield f"evaluation.protocols.{name}.edits: '{edit}' is not evaluated{hint}"
-        if BASE not in protocol["edits"]:
-            yield f"evaluation.protocols.{name}.edits: lacks '{BASE}', which gains are over"
-    if study["evaluation"]["backend"] == "vllm":
-        if study["device"] != "cuda":
-            yield "evaluation.backend: vllm needs device: cuda"
-        for name in evaluated(study)[1:]:
-            transform = study["edits"][name]["transform"]
-            if transform in MERGING_NEEDS:
-                yield f"edits.{name}.transform: {transform} is no adapter, which vllm needs"
+    for name, others in selections_named(selection).items():
+        yield from _undefined(f"{key}.{name}", others, single)
+    if selection.get("lowest") and "at_least" in selection:
+        yield f"{key}.lowest: goes with top or like, not with at_least"
+    if selection.get("top", 1) > layers:
+        yield f"{key}.top: {selection['top']} of a model with {layers} layers"
+    for where, window in {key: selection, f"{key}.within": selection.get("within")}.items():
+        if not isinstance(window, Mapping) or "first" not in window:
+            continue
+        for bound in ("first", "last"):
+            if window[bound] >= layers:
+                yield f"{where}.{bound}: layer {window[bound]} of a model with {layers} layers"
+        if window["first"] > window["last"]:
+            yield f"{where}: first {window['first']} is after last {window['last']}"
 
 
 def _circles(selections: Mapping) -> Iterator[str]:
@@ -175,54 +120,133 @@ def _circles(selections: Mapping) -> Iterator[str]:
         yield f"selections: {', '.join(waiting)} wait for one another"
 
 
-def _broken_merging(study: Mapping, edit: Mapping, place: str) -> Iterator[str]:
-    """What is missing from the settings of a merge, or belongs to another one."""
-    merging, needs = edit["merging"], MERGING_NEEDS[edit["transform"]]
-    for key in needs:
-        if key not in merging:
-            yield f"{place}.{key}: is missing (transform: {edit['transform']} needs it)"
-    allowed = (*needs, "draws") if "seed" in needs else needs
-    for key in merging:
-        if key not in allowed:
-            yield f"{place}.{key}: transform {edit['transform']} has no {key}"
-    yield from _draws_twice(study, edit, place)
+def _edit(study: Mapping, name: str, edit: Mapping) -> Iterator[str]:
+    key = f"edits.{name}"
+    if name == BASE:
+        yield f"{key}: '{BASE}' is the empty edit of every study; choose another name"
+    yield from _undefined(f"{key}.selection", [edit["selection"]], study["selections"])
+    yield from _undefined(f"{key}.vectors", edit["vectors"], study["vectors"])
+    subjects = edit.get("choose_alpha_on", [])
+    yield from _undefined(f"{key}.choose_alpha_on", subjects, study["subjects"])
+    for published in edit["published"]:
+        first = next(n for n, other in study["edits"].items() if published in other["published"])
+        if first != name:
+            yield f"{key}.published: '{published}' is reproduced by edits.{first} already"
+    if "search" in edit:
+        yield from _undefined(f"{key}.search", [edit["search"]], study["searches"])
+        yield from _searched_edit(study, edit, key)
 
 
-def _draws_twice(study: Mapping, edit: Mapping, place: str) -> Iterator[str]:
-    selection = study["selections"].get(edit["selection"], {})
-    if own_draws(study, edit) and selection.get("draws"):
-        yield f"{place}.draws: its selection '{edit['selection']}' has draws already"
-
-
-def _broken_search(study: Mapping, edit: Mapping, place: str) -> Iterator[str]:
+def _searched_edit(study: Mapping, edit: Mapping, key: str) -> Iterator[str]:
     """What keeps an edit from being exactly the configurations that its search measured."""
     search = study["searches"][edit["search"]]
     if edit["vectors"] != {search["vector"]: 1}:
-        yield f"{place}.vectors: expected {search['vector']}: 1.0, as its search has it"
+        yield f"{key}.vectors: expected {search['vector']}: 1.0, as its search has it"
     if study["selections"].get(edit["selection"], {}).get("by") != "all":
-        yield f"{place}.selection: expected one by: all, since its search has an alpha a layer"
+        yield f"{key}.selection: expected one by: all, since its search has an alpha a layer"
     if edit["transform"] != "raw" or edit["alphas"] != [1]:
-        yield f"{place}: a search's alphas are taken as they are: transform: raw, alphas: [1.0]"
+        yield f"{key}: a search's alphas are taken as they are: transform: raw, alphas: [1.0]"
     if edit["evaluate"] and search["subject"] not in edit.get(
         "choose_alpha_on", study["evaluation"]["choose_alpha_on"]
     ):
-        yield f"{place}.choose_alpha_on: lacks {search['subject']}, the subject of its search"
+        yield f"{key}.choose_alpha_on: lacks {search['subject']}, the subject of its search"
 
 
-def _broken_projection(study: Mapping, edit: Mapping, place: str) -> Iterator[str]:
-    """What is missing from a projection, or cannot go together."""
+def _transform(study: Mapping, edit: Mapping, key: str) -> Iterator[str]:
+    """Settings that a transform needs and lacks, or that belong to another one."""
+    transform = edit["transform"]
+    needed = SETTINGS_OF.get(transform)
+    for settings, broken in (("projection", _projection), ("merging", _merging)):
+        if settings == needed and settings not in edit:
+            yield f"{key}.{settings}: is missing (transform: {transform} needs it)"
+        elif settings == needed:
+            yield from broken(study, edit, f"{key}.{settings}")
+            selection = study["selections"].get(edit["selection"], {})
+            if own_draws(study, edit) and selection.get("draws"):
+                yield (
+                    f"{key}.{settings}.draws: its selection '{edit['selection']}' has draws already"
+                )
+        elif settings in edit:
+            yield f"{key}.{settings}: transform {transform} has no {settings}"
+
+
+def _merging(study: Mapping, edit: Mapping, key: str) -> Iterator[str]:
+    merging, needs = edit["merging"], MERGING_NEEDS[edit["transform"]]
+    for setting in needs:
+        if setting not in merging:
+            yield f"{key}.{setting}: is missing (transform: {edit['transform']} needs it)"
+    allowed = (*needs, "draws") if "seed" in needs else needs
+    for setting in merging:
+        if setting not in allowed:
+            yield f"{key}.{setting}: transform {edit['transform']} has no {setting}"
+
+
+def _projection(study: Mapping, edit: Mapping, key: str) -> Iterator[str]:
     projection = edit["projection"]
-    basis, saes = projection["basis"], list(study["saes"])
+    basis = projection["basis"]
     if "sae" in projection:
-        if projection["sae"] not in saes:
-            hint = did_you_mean(projection["sae"], sorted(saes))
-            yield f"{place}.sae: '{projection['sae']}' is not defined{hint}"
+        yield from _undefined(f"{key}.sae", [projection["sae"]], study["saes"])
     elif basis not in ("random", "oracle"):
-        yield f"{place}.sae: is missing (basis: {basis} needs it)"
+        yield f"{key}.sae: is missing (basis: {basis} needs it)"
     if basis == "complement" and projection["reading"] == "unnormalized":
-        yield f"{place}.reading: unnormalized is no projector, it has no complement"
+        yield f"{key}.reading: unnormalized is no projector, it has no complement"
     if edit["transform"] == "raw_matched" and projection["match_norm"]:
-        yield f"{place}.match_norm: raw_matched takes the projection's own norm"
+        yield f"{key}.match_norm: raw_matched takes the projection's own norm"
     if "draws" in projection and basis not in ("random", "random_features"):
-        yield f"{place}.draws: basis {basis} has nothing to draw"
-    yield from _draws_twice(study, edit, place)
+        yield f"{key}.draws: basis {basis} has nothing to draw"
+
+
+def _answers(study: Mapping, name: str, edit: Mapping) -> Iterator[str]:
+    """What an edit that is not evaluated cannot have."""
+    if edit["evaluate"]:
+        return
+    if edit["role"] != "other":
+        yield f"edits.{name}.evaluate: an edit with the role {edit['role']} is evaluated"
+    if edit["sweep"]:
+        yield f"edits.{name}.sweep: an edit that is not evaluated (evaluate: false) has no sweep"
+    if edit["checkpoint"]:
+        yield (
+            f"edits.{name}.checkpoint: an edit that is not evaluated (evaluate: false) has no "
+            "alpha to be exported at"
+        )
+
+
+def _evaluation(study: Mapping) -> Iterator[str]:
+    evaluation = study["evaluation"]
+    subjects = evaluation["choose_alpha_on"]
+    yield from _undefined("evaluation.choose_alpha_on", subjects, study["subjects"])
+    yield from _undefined("evaluation.take_over", evaluation["take_over"], evaluated(study)[1:])
+    noise = evaluation.get("noise_floor", {"edits": [], "batch_size": None})
+    yield from _undefined("evaluation.noise_floor.edits", noise["edits"], evaluated(study))
+    if noise["batch_size"] == evaluation["batch_size"]:
+        yield (
+            f"evaluation.noise_floor.batch_size: {noise['batch_size']} is evaluation.batch_size "
+            "itself, expected another one"
+        )
+
+
+def _protocols(study: Mapping) -> Iterator[str]:
+    protocols = study["evaluation"]["protocols"]
+    for name in ("test", *protocols):
+        key = f"evaluation.protocols.{name}" if name in protocols else "evaluation"
+        how = generation(study, name)
+        if how["num_fewshot"] and how["tasks"] == "local":
+            yield f"{key}.num_fewshot: tasks: local has no examples; tasks: minerva_math has"
+        if name in ("test", "validation", "sweep", "noise") and name in protocols:
+            yield f"{key}: '{name}' is an evaluation of every study; choose another name"
+    for name, protocol in protocols.items():
+        key = f"evaluation.protocols.{name}.edits"
+        yield from _undefined(key, protocol["edits"], evaluated(study), "evaluated")
+        if BASE not in protocol["edits"]:
+            yield f"{key}: lacks '{BASE}', which gains are over"
+
+
+def _backend(study: Mapping) -> Iterator[str]:
+    if study["evaluation"]["backend"] != "vllm":
+        return
+    if study["device"] != "cuda":
+        yield "evaluation.backend: vllm needs device: cuda"
+    for name in evaluated(study)[1:]:
+        transform = study["edits"][name]["transform"]
+        if transform in MERGING_NEEDS:
+            yield f"edits.{name}.transform: {transform} is no adapter, which vllm needs"

@@ -1,34 +1,59 @@
-"""A synthetic corpus of maths problems, for studies that grow their own small model.
+"""A synthetic corpus of maths problems, for studies that pretrain their own small model.
 
 The paper uses MATH; this corpus has the same seven subjects and the same fields, and operands
-small enough for a model of a million parameters. The questions themselves are in `questions`.
+small enough for a model of a million parameters. The questions are in a module for each subject.
 """
 
+from inspect import isfunction
 from itertools import accumulate
 from random import Random
-from typing import NamedTuple
+from types import ModuleType
 
 from stethoscope.problems.records import MATH
-from stethoscope.problems.synthetic.questions import EASY_FAMILIES, FAMILIES, Family
+from stethoscope.problems.synthetic import (
+    algebra,
+    counting_and_probability,
+    easy,
+    geometry,
+    intermediate_algebra,
+    number_theory,
+    prealgebra,
+    precalculus,
+)
+from stethoscope.problems.synthetic.operands import Family
 
 # Draws in a row without a new problem after which a subject counts as used up. Far above what
 # the default sizes need: they find a new one in at least every third draw.
 PATIENCE = 2000
 
-FAMILY_SETS: dict[str, dict[str, dict[str, Family]]] = {"all": FAMILIES, "easy": EASY_FAMILIES}
+
+def _families(module: ModuleType) -> tuple[Family, ...]:
+    """The public functions of a subject's module, in its order."""
+    functions = (value for value in vars(module).values() if isfunction(value))
+    return tuple(
+        function
+        for function in functions
+        if function.__module__ == module.__name__ and not function.__name__.startswith("_")
+    )
 
 
-class Corpus(NamedTuple):
-    """Records and, in the same order, the family that each one came from, by split."""
+FAMILY_SETS: dict[str, dict[str, tuple[Family, ...]]] = {
+    "all": {
+        "number_theory": _families(number_theory),
+        "counting_and_probability": _families(counting_and_probability),
+        "algebra": _families(algebra),
+        "geometry": _families(geometry),
+        "intermediate_algebra": _families(intermediate_algebra),
+        "prealgebra": _families(prealgebra),
+        "precalculus": _families(precalculus),
+    },
+    "easy": easy.FAMILIES,
+}
 
-    records: dict[str, list[dict[str, str]]]
-    families: dict[str, list[str]]
 
-
-def generate_problem(rng: Random, slug: str, family: str, level: int) -> dict[str, str]:
-    """One record of one family (of either family set). Raises KeyError for unknown names."""
-    question = (FAMILIES[slug] | EASY_FAMILIES[slug])[family]
-    problem, solution = question(rng, level)
+def generate_problem(rng: Random, slug: str, family: Family, level: int) -> dict[str, str]:
+    """One record of a subject's family."""
+    problem, solution = family(rng, level)
     return {
         "problem": problem,
         "solution": solution,
@@ -38,17 +63,13 @@ def generate_problem(rng: Random, slug: str, family: str, level: int) -> dict[st
 
 
 def generate_splits(
-    seed: int,
-    sizes: dict[str, dict[str, int]],
-    families: str = "all",
-    with_family: bool = False,
-) -> dict[str, list[dict[str, str]]] | Corpus:
+    seed: int, sizes: dict[str, dict[str, int]], families: str = "all"
+) -> dict[str, list[dict[str, str]]]:
     """Disjoint splits of distinct problems: {split: records}, subjects in the paper's order.
 
     seed: same seed, same bytes; a subject's problems depend on no other subject's sizes.
     sizes: {split: {subject slug: number of problems}}.
     families: "all", or "easy" for the few that a model of 0.2 M parameters can learn.
-    with_family: return a `Corpus`, which also names each record's family.
 
     A subject's problems are drawn for all splits at once and then dealt out at random, so that
     no split gets more of the families with few distinct problems than another.
@@ -66,41 +87,33 @@ def generate_splits(
                 )
             if count < 0:
                 raise ValueError(f"{split}: {slug}: expected a size of 0 or more, found {count}")
-    corpus = Corpus({split: [] for split in sizes}, {split: [] for split in sizes})
+    splits: dict[str, list[dict[str, str]]] = {split: [] for split in sizes}
     for slug in MATH:
         counts = {split: by_subject.get(slug, 0) for split, by_subject in sizes.items()}
         # A string seed is hashed with SHA-512: the same on every machine and Python version.
         rng = Random(f"{seed}/{families}/{slug}")
         drawn = _distinct_problems(rng, slug, FAMILY_SETS[families][slug], counts)
         rng.shuffle(drawn)
-        start = 0
+        dealt = iter(drawn)
         for split, count in counts.items():
-            for family, record in drawn[start : start + count]:
-                corpus.records[split].append(record)
-                corpus.families[split].append(family)
-            start += count
-    return corpus if with_family else corpus.records
+            splits[split] += [next(dealt) for _ in range(count)]
+    return splits
 
 
 def _distinct_problems(
-    rng: Random, slug: str, families: dict[str, Family], counts: dict[str, int]
-) -> list[tuple[str, dict[str, str]]]:
-    """As many (family, record) as `counts` sums up to, no two with the same problem text."""
-    names = list(families)
-    wanted = sum(counts.values())
-    found: dict[str, tuple[str, dict[str, str]]] = {}
+    rng: Random, slug: str, families: tuple[Family, ...], counts: dict[str, int]
+) -> list[dict[str, str]]:
+    """As many records as `counts` sums up to, no two with the same problem text."""
+    records: dict[str, dict[str, str]] = {}
     misses = 0
-    while len(found) < wanted:
-        name = rng.choice(names)
-        record = generate_problem(rng, slug, name, rng.randint(1, 5))
-        if record["problem"] in found:
-            misses += 1
-            if misses >= PATIENCE:
-                raise ValueError(_too_few(slug, counts, len(found)))
-        else:
+    while len(records) < sum(counts.values()):
+        record = generate_problem(rng, slug, rng.choice(families), rng.randint(1, 5))
+        if record["problem"] not in records:
             misses = 0
-            found[record["problem"]] = (name, record)
-    return list(found.values())
+            records[record["problem"]] = record
+        elif (misses := misses + 1) >= PATIENCE:
+            raise ValueError(_too_few(slug, counts, len(records)))
+    return list(records.values())
 
 
 def _too_few(slug: str, counts: dict[str, int], available: int) -> str:

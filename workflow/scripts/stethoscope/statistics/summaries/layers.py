@@ -12,6 +12,7 @@ import pandas as pd
 from stethoscope.names import SelectionId, selection_name
 from stethoscope.statistics.results import BASE, OTHERS, Results
 from stethoscope.statistics.summaries.registry import frame, summary
+from stethoscope.statistics.summaries.verdicts import rank_p
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ class Bench:
         if not others:
             return None, None
         mine = self.results.accuracy(edit, target)
-        count = sum(self.results.accuracy(draw, target) >= mine for draw in others)
-        return count, (1 + count) / (1 + len(others))
+        theirs = [self.results.accuracy(draw, target) for draw in others]
+        return sum(one >= mine for one in theirs), rank_p(mine, theirs)
 
 
 @summary
@@ -110,10 +111,9 @@ def bench(results: Results) -> pd.DataFrame:
         for edits in among.unequal:
             row = _draws(results, edits) if len(edits) > 1 else _edit(among, edits[0])
             rows.append({"section": "another number of layers"} | row)
-        labels = {
-            f"label_{s}": results.edits.at[d[0], "label"] for s, d in zip(random, among.random)
-        }
-        rows = [row | labels for row in rows]
+        for spec, draws in zip(random, among.random, strict=True):
+            label = {f"label_{spec}": results.edits.at[draws[0], "label"]}
+            rows = [row | label for row in rows]
     about = ("section", "kind", "css", "title", "layers", "shared", "shared_mean", "rho_ours")
     about += ("rho_depth", "n_draws")
     effects = ("accuracy", "difference", "ci_low", "ci_high", "direction", "lowest", "highest")

@@ -1,0 +1,85 @@
+"""The audit of the published record: what its percentages say, and whether its words agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jinja2
+import pandas as pd
+
+from stethoscope.published import recompute
+from stethoscope.published.checks import accuracies, layers, sweep
+from stethoscope.published.checks.check import UNDECIDED, Check
+from stethoscope.published.record import EmptyCell, Record, spans
+
+CHECKS: tuple[Check, ...] = (*accuracies.CHECKS, *sweep.CHECKS, *layers.CHECKS)
+
+# The sentences of the checks, by the name of the check: templates of `found` and `evidence`.
+Sentences = Mapping[str, Mapping[str, str]]
+
+
+def published_tables(record: Record, sentences: Sentences) -> dict[str, pd.DataFrame]:
+    """All tables of the audit by name, each as its function documents it."""
+    return record.recomputed | {"checks": published_checks(record, sentences)}
+
+
+def published_checks(record: Record, sentences: Sentences) -> pd.DataFrame:
+    """All checks: `check where claim found verdict evidence`, as in `run_check`."""
+    return pd.DataFrame([run_check(check, record, sentences[check.name]) for check in CHECKS])
+
+
+def run_check(check: Check, record: Record, sentences: Mapping[str, str]) -> dict[str, str]:
+    """`check where claim found verdict evidence` of one check.
+
+    where: section and table; claim: what a table says, and the paper's words with their claim_id.
+    A check that needs an empty cell cannot be made, and says which.
+    """
+    claims = [record.claim(name) for name in check.claims]
+    names: dict[str, list[str]] = {}
+    for claim in claims:
+        names.setdefault(claim.quote, []).append(claim.name)
+    quotes = [f"“{quote}” [{', '.join(cited)}]" for quote, cited in names.items()]
+    try:
+        verdict, values = check.run(record)
+        found, evidence = (
+            _TEMPLATES.from_string(sentences.get(key, "")).render(values, record=record)
+            for key in ("found", "evidence")
+        )
+    except EmptyCell as error:
+        found, verdict, evidence = str(error), UNDECIDED, ""
+    where = dict.fromkeys([*(claim.where for claim in claims), check.tables])
+    return {
+        "check": check.name,
+        "where": ", ".join(filter(None, where)),
+        "claim": "; ".join(filter(None, [check.says, *quotes])),
+        "found": found,
+        "verdict": verdict,
+        "evidence": evidence,
+    }
+
+
+def each(table: pd.DataFrame, form: str, separator: str = ", ") -> str:
+    """Every row of a table in a format of its columns."""
+    return separator.join(form.format(**row) for row in table.to_dict("records"))
+
+
+def signed(difference: float) -> str:
+    """A difference of proportions in percentage points, as "+9.8" or "−1.3"."""
+    return f"{100 * difference:+.1f}".replace("-", "−")
+
+
+def two_digits(p: float) -> str:
+    """Two significant digits, as 0.00066 or 2.6e-08."""
+    return f"{p:#.2g}"
+
+
+def _test(row: pd.Series) -> str:
+    return f"{signed(row['difference'])} points, z = {row['z_lmeval']:.2f}"
+
+
+_TEMPLATES = jinja2.Environment(undefined=jinja2.StrictUndefined)
+_TEMPLATES.filters |= {"each": each, "signed": signed, "digits": two_digits}
+_TEMPLATES.filters |= {"test": _test, "spans": spans}
+_TEMPLATES.globals |= {name: getattr(recompute, name) for name in ("TARGET", "LEVEL", "POWER")} | {
+    "NEAR": layers.NEAR
+}

@@ -1,0 +1,108 @@
+"""What selectors are given: things that a setting names, and results of earlier rules.
+
+Rules import this to know what a selection reads, so that pandas is imported in functions only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import core_schema
+
+from stethoscope.runtime.files import read_json
+from stethoscope.saes.problem_sums import ProblemSums
+from stethoscope.task_vectors.task_vector import TaskVector
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A setting whose value in a study is the name of something that the study defines.
+
+    section: of the study, which defines it. path: of its file below a seed's folder, with {} for
+    the name; a selector is then given what `load` reads from it, and the name otherwise.
+    """
+
+    section: str
+    path: str = ""
+    load: Callable[[str], Any] = str
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> core_schema.CoreSchema:
+        return core_schema.str_schema(strict=True)
+
+
+class Window(BaseModel):
+    """Neighbouring layers, both ends included."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    first: Annotated[int, Field(ge=0)]
+    last: Annotated[int, Field(ge=0)]
+
+
+class SubjectSums(NamedTuple):
+    """Activation sums by layer; the index of the subject in question, and how many there are."""
+
+    layers: Sequence[ProblemSums]
+    target: int
+    n_subjects: int
+
+
+@dataclass(frozen=True)
+class Need:
+    """A result of earlier rules. settings: keys by which a study says which one.
+
+    path: of its file below a seed's folder, holding these keys and, where there is a file a layer,
+    {layer}; empty where the study itself holds it. load: makes it from the paths, the settings of
+    the selection, and the study's subjects.
+    """
+
+    path: str
+    settings: Mapping[str, Any]
+    load: Callable[[list[str], Mapping[str, Any], list[str]], Any]
+
+
+def _table(paths: list[str], *_: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_csv(paths[0], sep="\t")
+
+
+def _sums(paths: list[str], settings: Mapping[str, Any], subjects: list[str]) -> SubjectSums:
+    layers = [ProblemSums.load(path) for path in paths]
+    return SubjectSums(layers, subjects.index(settings["subject"]), len(subjects))
+
+
+def _weights(paths: list[str], *_: Any) -> Callable[[list[str]], Mapping[str, np.ndarray]]:
+    from stethoscope.edits.editing import read_weights
+
+    return partial(read_weights, Path(paths[0]).parent)
+
+
+Layers = Annotated[
+    Any, Reference("selections", "selections/{}.json", lambda path: read_json(path)["layers"])
+]
+Vector = Annotated[Any, Reference("vectors", "vectors/{}.safetensors", TaskVector.load)]
+VectorName = Annotated[str, Reference("vectors")]
+SubjectName = Annotated[str, Reference("subjects")]
+SaeName = Annotated[str, Reference("saes")]
+
+_OF_SAE = {"sae": SaeName, "subject": SubjectName}
+_SUMS = "specificity/{sae}/activations/layer_{layer}.safetensors"
+
+NEEDS = {
+    "sp_table": Need("specificity/{sae}/{subject}.tsv", _OF_SAE, _table),
+    "activation_sums": Need(_SUMS, _OF_SAE, _sums),
+    "scoring": Need("", {}, lambda paths, settings, subjects: settings["scoring"]),
+    "loss_gains": Need(
+        "gains/{vector}/{subject}.tsv", {"vector": VectorName, "subject": SubjectName}, _table
+    ),
+    "base_weights": Need("model/manifest.json", {}, _weights),
+}
