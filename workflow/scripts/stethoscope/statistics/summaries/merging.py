@@ -43,7 +43,8 @@ def merging(results: Results) -> pd.DataFrame:
                 row |= _effects(results, edit, scopes)
             energy = results.energy(edit, seed)
             names = ("n_layers", "alpha", "energy_task_vector", "energy_retained", "energy_edit")
-            rows.append(row | dict(energy[list(names)]) | _interference(results, edit, seed))
+            measured = {name: energy[name] for name in names}
+            rows.append(row | measured | _interference(results, edit, seed))
     about = ["kind", "css", "title", "how", "vectors", "seed"]
     about += ["n_layers", "alpha", "energy_task_vector", "energy_retained", "energy_edit"]
     about += ["cosine", "signs_differ", "signs_differ_trimmed"]
