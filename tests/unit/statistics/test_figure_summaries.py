@@ -14,7 +14,8 @@ from stethoscope.statistics.summaries import SUMMARIES
 def results_of(root, **options):
     paths = write_inputs(root, **options)
     study = json.loads((root / paths.pop("study")).read_text("utf-8"))
-    return Results({name: read_table(root / path) for name, path in paths.items()}, study)
+    tables = {name: path for name, path in paths.items() if name not in SUMMARIES}
+    return Results({name: read_table(root / path) for name, path in tables.items()}, study)
 
 
 @pytest.fixture(scope="module")
