@@ -284,15 +284,15 @@ def published_record():
     return Record.load({path.stem: path for path in RECORD.glob("*.csv")})
 
 
-def published_sentences():
-    """The sentences of the checks of the record."""
-    return yaml.safe_load((RECORD / "sentences.yaml").read_text("utf-8"))
+def published_checks():
+    """The checks of the record, as the repository describes them."""
+    return yaml.safe_load((RECORD / "checks.yaml").read_text("utf-8"))
 
 
 @cache
 def audited():
     """The tables of the audit, of the published record itself, as TSV."""
-    tables = published_tables(published_record(), published_sentences())
+    tables = published_tables(published_record(), published_checks())
     return {name: table.to_csv(sep="\t", index=False) for name, table in tables.items()}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from stethoscope.report import layout, tables
+from stethoscope.report import layout
 from stethoscope.report.bench_table import bench_table
 from stethoscope.report.facts import Report
 from stethoscope.report.merging_table import merging_table
@@ -37,7 +37,6 @@ def render(report: Report, template: str | Path, style: str, figures: Mapping[st
     text = page.render(
         **_context(report),
         tables=render_tables(report, path.parent),
-        old_tables=tables,
         paper_tables={
             name: make(report) for name, make in TABLES.items() if name not in report.left_out
         },

@@ -6,6 +6,7 @@ Pure Python without the scientific stack, since each parse of the workflow impor
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def check(config: Mapping, source: str) -> dict:
     try:
         model = Study.model_validate(_without_wrappers(config, "", assumptions))
     except ValidationError as error:
-        line = explain(error.errors(include_url=False), Study.model_json_schema())
+        line = explain(error.errors(include_url=False), _schema())
         raise ValueError(f"{source}: {line}") from None
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
@@ -75,6 +76,11 @@ def check(config: Mapping, source: str) -> dict:
     for problem in broken_references(study):
         raise ValueError(f"{source}: {problem}")
     return study
+
+
+@cache
+def _schema() -> dict:
+    return Study.model_json_schema()
 
 
 def _without_wrappers(node: Any, path: str, assumptions: list[dict]) -> Any:
