@@ -145,11 +145,17 @@ PUBLISHED |= {
 
 
 def write_inputs(
-    root: Path, seeds=(1,), title="A small model, made for a test", effects=None, read_again=True
+    root: Path,
+    seeds=(1,),
+    title="A small model, made for a test",
+    effects=None,
+    read_again=True,
+    summarize=True,
 ):
     """Write every input below `root`; returns {input name: path relative to root}.
 
     read_again: with what only some studies have: a sweep of alpha, a noise floor, searches.
+    summarize: the summaries of the inputs too.
     """
     effects = effects or EFFECTS
     folder = root / "results" / "small" / "statistics"
@@ -245,7 +251,7 @@ def write_inputs(
     paths["edits"] = "results/small/statistics/edits.tsv"
     rows = _edits(study["edits"], [*effects, *UNEVALUATED])
     pd.DataFrame(rows, dtype=object).to_csv(root / paths["edits"], sep="\t", index=False)
-    return paths | write_summarized(root, paths)
+    return paths | write_summarized(root, paths) if summarize else paths
 
 
 def read_results(root: Path, paths) -> Results:

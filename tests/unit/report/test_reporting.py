@@ -27,8 +27,6 @@ from stethoscope.report.cells import (
 )
 from stethoscope.report.facts import Report, load_sources
 from stethoscope.report.layout import escape_tex
-from stethoscope.report.merging_table import merging_table
-from stethoscope.report.paper_tables import methods
 from stethoscope.report.render import FIGURE_NAMES, render, render_tables, table_files
 from stethoscope.runtime.files import sha256_file
 from stethoscope.statistics.summaries import SUMMARIES
@@ -204,31 +202,6 @@ def test_one_seed_is_said_plainly(report, tmp_path):
     words = re.sub(r"\s+", " ", "".join(re.sub(r"<[^>]*>", "", page_of(report))))
     assert "n = 1 seed: one base model" in words.replace("&nbsp;", " ").replace("\xa0", " ")
     assert "n~=~1 seed" in files_of(report)["table1.tex"]
-
-
-def test_table1_shows_published_beside_reproduced(report):
-    rows = {method.edit.role: method for method in methods(report)}
-    ours = rows["ours"]
-    assert ours.published["number_theory"].text == "39.4"
-    # 90 right answers of the base and 24 more, of 300.
-    assert ours.reproduced["number_theory"].text == "38.0"
-    assert (ours.published_alpha.text, ours.published_sig.text) == ("0.80", "5")
-    assert rows["base"].published_sig is EMPTY
-    assert rows["projection_matched"].published["algebra"] is EMPTY
-    # Draws: 96, 111, 109, 117, 93 right of 300.
-    random = rows["random"]
-    assert random.reproduced["number_theory"].value == pytest.approx(526 / 1500)
-    assert [cell.text for cell in random.spread["number_theory"]] == ["31.0", "39.0"]
-    # The full merge gains on the target and loses on the six others (made so in the inputs).
-    assert [found[0].value for found in rows["full"].sig_mcnemar] == [1, 6]
-
-
-def test_seeds_are_pooled_by_problems(tmp_path):
-    report = make(tmp_path, seeds=(1, 2))
-    base = report.one("base")
-    # 90 and 93 right of 300 each.
-    assert report.accuracy(base, "number_theory").value == pytest.approx(183 / 600)
-    assert report.accuracy(base, "number_theory", "2").value == pytest.approx(93 / 300)
 
 
 def test_a_comparison_made_the_other_way_round_is_turned(report):
@@ -451,35 +424,7 @@ def text_of(td):
     return "".join(str(part) for part in td.parts)
 
 
-def test_edits_of_two_vectors_stand_beside_each_vector_alone(tmp_path):
-    report = make(tmp_path, effects=TWO_VECTORS)
-    rows = {row.cells[0].content.striptags(): row.cells for row in merging_table(report).body}
-    assert list(rows) == ["Full merge", "Ours (SP-selected layers)", "Sum", "Merge"]
-    how = {name: (text_of(cells[1]), text_of(cells[2])) for name, cells in rows.items()}
-    v2, cp = '1.0 <span class="name">v2</span>', '0.5 <span class="name">cp</span>'
-    assert how["Full merge"] == ("alone", v2)
-    assert how["Sum"] == ("sum", f"{v2} + {cp}")
-    assert how["Merge"] == ("TIES, density 0.2", f"{v2} + {cp}")
-    met = {name: [text_of(td) for td in cells[8:11]] for name, cells in rows.items()}
-    assert met["Full merge"] == ["—", "—", "—"]
-    assert met["Sum"] == ["0.125", "45.0", "—"]
-    assert met["Merge"] == ["0.062", "48.0", "36.0"]
-    # CP is the subject of the second vector: 165 of 300 right at base, 20 fewer with the sum
-    head = [td.content for td in merging_table(report).head[0].cells]
-    assert "NT (the target), %" in head and "CP (of a vector), %" in head
-    shown = [text_of(td) for td in rows["Sum"][11:]]
-    assert shown[0] == "35.0" and shown[1].startswith("+5.0")
-    assert shown[3] == "48.3" and shown[4].startswith("−6.7")
-    assert len(rows["Sum"]) == 11 + 8
-    assert "Table R5c" in page_of(report)
-
-
 def test_edits_of_two_vectors_have_no_place_among_what_is_kept_of_one(tmp_path):
     with_merges, without = make(tmp_path / "a", effects=TWO_VECTORS), make(tmp_path / "b")
     shown = [[cells[0] for cells in printed(r, "R5b")] for r in (with_merges, without)]
     assert shown[0] == shown[1]
-
-
-def test_a_study_of_one_vector_has_no_table_of_several(report):
-    assert merging_table(report) is None
-    assert "Table R5c" not in page_of(report)

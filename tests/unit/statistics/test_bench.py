@@ -1,16 +1,12 @@
 """The bench of layer selectors: tables by hand, and each selector's place in the report."""
 
-import re
-
 import pandas as pd
 import pytest
-from report_inputs import EFFECTS, RULES, write_inputs
+from report_inputs import EFFECTS, read_results, write_inputs
 from scipy.stats import spearmanr
 
-from stethoscope.report.bench_table import bench, bench_table, rank, same_layers
-from stethoscope.report.facts import Report, load_sources
-from stethoscope.report.paper_tables import methods
 from stethoscope.statistics.selectors import layers_table, selectors_table
+from stethoscope.statistics.summaries.layers import Bench, bench
 
 SP = [1.0, 4.0, 3.0, 3.0, 0.5]
 NORM = [5.0, 1.0, 4.0, 4.0, 9.0]
@@ -63,108 +59,66 @@ def test_ours_is_that_of_the_same_seed():
 
 
 def make(root, **options):
-    paths = write_inputs(root, **options)
-    return Report(load_sources({k: root / v for k, v in paths.items()}, RULES, root))
+    return read_results(root, write_inputs(root, summarize=False, **options))
 
 
 @pytest.mark.parametrize("seeds", [(1,), (1, 2)])
 def test_the_bench_holds_raw_edits_of_the_same_vector_by_their_number_of_layers(tmp_path, seeds):
-    found = bench(make(tmp_path, seeds=seeds))
-    assert found.ours.name == "sp"
-    assert [edit.name for edit in found.rivals] == ["norm"]
-    draws = [f"random-{draw}" for draw in range(1, 6)]
-    assert [[edit.name for edit in draws] for draws in found.twins] == [draws]
-    assert [[edit.name for edit in edits] for edits in found.unequal] == [["full"], ["scaled"]]
-    assert found.scaled.name == "scaled"
+    among = Bench.of(make(tmp_path, seeds=seeds))
+    assert (among.ours, among.rivals, among.scaled) == ("sp", ["norm"], "scaled")
+    assert among.random == [[f"random-{draw}" for draw in range(1, 6)]]
+    assert among.unequal == [["full"], ["scaled"]]
 
 
-def test_an_edit_of_another_vector_or_weight_is_not_in_the_bench(tmp_path):
-    report = make(tmp_path)
-    report.source("study").document["edits"]["norm"]["vectors"] = {"v2": 0.5}
-    assert bench(report).rivals == ()
-
-
-def test_alphas_of_a_search_are_no_selection_of_layers(tmp_path):
-    report = make(tmp_path)
-    report.source("study").document["edits"]["norm"]["search"] = "nt"
-    assert bench(report).rivals == ()
+@pytest.mark.parametrize("change", [{"vectors": {"v2": 0.5}}, {"search": "nt"}])
+def test_an_edit_of_another_vector_or_of_a_search_is_not_in_the_bench(tmp_path, change):
+    results = make(tmp_path)
+    results.study["edits"]["norm"] |= change
+    assert Bench.of(results).rivals == []
 
 
 def test_each_draw_of_another_selector_than_random_layers_is_a_rival(tmp_path):
-    report = make(tmp_path)
-    report.source("study").document["selections"]["random"]["by"] = "permuted_specificity"
-    found = bench(report)
-    draws = [f"random-{draw}" for draw in range(1, 6)]
-    assert found.twins == () and {edit.name for edit in found.rivals} == {"norm", *draws}
+    results = make(tmp_path)
+    results.study["selections"]["random"]["by"] = "permuted_specificity"
+    among = Bench.of(results)
+    assert among.random == [] and len(among.rivals) == 6
 
 
-def test_a_selector_is_ranked_among_the_random_draws(tmp_path):
-    report = make(tmp_path)
-    found = bench(report)
-    # On the target norm has 111 right; the draws 96, 111, 109, 117 and 93.
-    count, p = rank(report, found.rivals[0], found.twins[0])
-    assert (count.value, p.value) == (2, pytest.approx(3 / 6))
+def test_the_table_has_each_selector_with_layers_correlations_and_rank(tmp_path):
+    rows = bench(make(tmp_path)).set_index("title")
+    norm = rows.loc["Highest norm"]
+    assert norm[["layers", "shared", "rho_ours", "rho_depth"]].tolist() == ["3,5,6", 2, 0.25, 0.5]
+    # On the target norm has 111 of 300 right; the draws 96, 111, 109, 117 and 93.
+    assert norm[["accuracy_target", "as_good_random"]].tolist() == [0.37, 2]
+    assert norm["rank_p_random"] == pytest.approx(3 / 6)
+    assert rows.loc["Ours (SP-selected layers)", "rank_p_random"] == pytest.approx(2 / 6)
+    assert pd.isna(rows.loc["Ours (SP-selected layers)", "difference_ours"])
+    assert pd.isna(rows.loc["Full merge, scaled", "rank_p_random"])
+    draws = rows.loc["Random layers"]
+    assert (draws["kind"], draws["n_draws"], draws["lowest_target"]) == ("draws", 5, 0.31)
 
 
-def test_the_table_shows_each_selector_with_layers_correlations_and_rank(tmp_path):
-    table = bench_table(make(tmp_path))
-    widths = {sum(td.span for td in row.cells) for row in table.body}
-    assert widths == {15} == {sum(td.span for td in table.head[0].cells)}
-    rows = {text(row.cells[0]): [text(td) for td in row.cells] for row in table.body}
-    norm = rows["Highest norm"]
-    assert norm[1:5] == ["3,5,6", "2", "0.25", "0.50"]
-    assert norm[5] == "37.0" and norm[-2:] == ["2", "0.500"]  # 111 of 300
-    assert rows["Ours (SP-selected layers)"][-2:] == ["1", "0.333"]
-    assert rows["Ours (SP-selected layers)"][11:13] == ["—", "—"]
-    assert rows["Full merge, scaled"][1] == "0–7"
-    assert rows["Full merge, scaled"][-2:] == ["—", "—"]
-    assert rows["Random layers"][1] == "5 draws; mean, lowest–highest"
-
-
-def test_a_draw_of_an_edits_own_layers_is_no_rival_of_it(tmp_path):
-    report = make(tmp_path)
-    for row in report.source("selectors").rows:
-        if row["selection"] == "random-2":
-            row["layers"] = "3,5,6"
-    rows = {text(row.cells[0]): text(row.cells[-1]) for row in bench_table(report).body}
+def test_a_draw_of_an_edits_own_layers_does_not_rank_it(tmp_path):
+    results = make(tmp_path)
+    selectors = results["selectors"]
+    selectors.loc[selectors["selection"] == "random-2", "layers"] = "3,5,6"
+    rows = bench(results).set_index("title")["rank_p_random"]
     # Of the other four draws, one is at least as good as norm; for ours they are five as before.
-    assert (rows["Highest norm"], rows["Ours (SP-selected layers)"]) == ("0.400", "0.333")
+    assert rows["Highest norm"] == pytest.approx(2 / 5)
+    assert rows["Ours (SP-selected layers)"] == pytest.approx(2 / 6)
 
 
 def test_draws_of_another_number_of_layers_rank_nothing(tmp_path):
-    report = make(tmp_path)
-    for row in report.source("selectors").rows:
-        if row["by"] == "random":
-            row["n_layers"] = "2"
-    found, table = bench(report), bench_table(report)
-    assert found.twins == () and [len(edits) for edits in found.unequal] == [1, 5, 1]
-    assert {sum(td.span for td in row.cells) for row in table.body} == {13}
-
-
-def text(td) -> str:
-    """What a reader sees of a table cell."""
-    return re.sub(r"<[^>]*>", "", "".join(map(str, td.parts)))
-
-
-def test_controls_stand_in_the_bench_and_not_in_table_1(tmp_path):
-    report = make(tmp_path)
-    assert "norm" not in {method.edit.name for method in methods(report)}
-    assert {"norm", "scaled"} <= {edit.name for edit in report.of("control")}
-
-
-@pytest.mark.parametrize(("shared", "count"), [(["3", "3"], 1), (["3", "2"], 0)])
-def test_selectors_that_picked_the_same_layers_in_every_seed_are_counted(tmp_path, shared, count):
-    report = make(tmp_path, seeds=(1, 2))
-    table = report.source("selectors")
-    for row, value in zip(table.find(selection="norm"), shared, strict=True):
-        table.rows[row]["shared_with_ours"] = value
-    assert same_layers(report, bench(report).rivals).value == count
+    results = make(tmp_path)
+    results["selectors"].loc[results["selectors"]["by"] == "random", "n_layers"] = 2
+    assert [len(edits) for edits in Bench.of(results).unequal] == [1, 5, 1]
+    assert not [column for column in bench(results).columns if column.startswith("rank_p")]
 
 
 def test_a_study_without_other_raw_edits_has_no_bench(tmp_path):
     few = {name: EFFECTS[name] for name in ("base", "sp", "projected")}
-    assert bench_table(make(tmp_path, effects=few)) is None
-    assert bench_table(make(tmp_path / "b", effects={"base": EFFECTS["base"]})) is None
+    assert bench(make(tmp_path, effects=few)).empty
+    assert bench(make(tmp_path / "b", effects={"base": EFFECTS["base"]})).empty
 
 
 def test_the_tables_are_read_back_as_they_are_written(tmp_path):

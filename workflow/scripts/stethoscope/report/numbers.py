@@ -139,13 +139,13 @@ def decimals(
 ) -> Callable[[str], str]:
     """A format: value times `scale`, rounded; positive numbers below `smallest` print as "<...".
 
-    Text that is no number prints as it is.
+    Of several numbers with spaces between them each. Text that is no number prints as it is.
     """
 
     def text(written: str) -> str:
         value = to_number(written)
-        if value is None:
-            return written
+        if value is None:  # several numbers side by side, or words
+            return " ".join(map(text, written.split(" "))) if " " in written else written
         if math.isinf(value):
             return "∞" if value > 0 else "−∞"
         if 0 <= value < smallest:

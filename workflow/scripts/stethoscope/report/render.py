@@ -14,11 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from stethoscope.report import layout
-from stethoscope.report.bench_table import bench_table
 from stethoscope.report.facts import Report
-from stethoscope.report.merging_table import merging_table
-from stethoscope.report.paper_tables import TABLES, further_edits
 from stethoscope.report.table import Table, read_specs, render_table, to_tex, to_tsv
 
 FIGURE_NAMES = tuple(f"figure{number}" for number in range(1, 10))
@@ -37,13 +33,8 @@ def render(report: Report, template: str | Path, style: str, figures: Mapping[st
     text = page.render(
         **_context(report),
         tables=render_tables(report, path.parent),
-        paper_tables={
-            name: make(report) for name, make in TABLES.items() if name not in report.left_out
-        },
-        further=further_edits(report),
+        left_out=left_out(report),
         captions=_captions(report, path),
-        bench=bench_table(report),
-        merging=merging_table(report),
         style=Markup(style),
         figures={name: Markup(_inline(svg)) for name, svg in figures.items()},
     )
@@ -55,8 +46,13 @@ def render_tables(report: Report, templates: Path) -> dict[str, Table]:
     return {
         name: _table(report, name, spec)
         for name, spec in read_specs(templates / "tables").items()
-        if report.sources[spec["source"]].rows and name not in report.left_out
+        if report.sources[spec["source"]].rows and name not in left_out(report)
     }
+
+
+def left_out(report: Report) -> dict[str, str]:
+    """Why the study has no data for some of the paper's tables and figures, by name."""
+    return {row["item"]: row["reason"] for row in report.sources["left_out"].rows}
 
 
 def table_files(report: Report, template: str | Path) -> dict[str, str]:
@@ -67,17 +63,11 @@ def table_files(report: Report, template: str | Path) -> dict[str, str]:
     captions, files = _captions(report, Path(template)), {}
     specs = read_specs(Path(template).parent / "tables")
     for name in PAPER_TABLES:
-        absent = report.left_out.get(name)
+        absent = left_out(report).get(name)
         caption = f"Left out: {absent}." if absent else captions[name]()
-        if name in specs:
-            table = _table(report, name, specs[name])
-            table = replace(table, rows=()) if absent else table
-            files[f"{name}.tsv"], files[f"{name}.tex"] = to_tsv(table), to_tex(table, caption)
-        else:
-            made = TABLES[name](report)
-            made = layout.Table(made.head, ()) if absent else made
-            files[f"{name}.tsv"] = layout.to_tsv(made)
-            files[f"{name}.tex"] = layout.to_tex(made, name, caption)
+        table = _table(report, name, specs[name])
+        table = replace(table, rows=()) if absent else table
+        files[f"{name}.tsv"], files[f"{name}.tex"] = to_tsv(table), to_tex(table, caption)
     return files
 
 

@@ -22,17 +22,18 @@ A spec names its `source`, a table of the statistics in which each row is a prin
 `cell` holds columns of the source with a format of `numbers.FORMATS` or a mark of `MARKS`; a part
 in [[double brackets]] is left out where it holds nothing. A cell in which nothing stands is a dash,
 or blank with `blank: true`. `optional: true` drops a column that the source does not have. `each`
-also takes several columns below it (`columns:`). `transpose: true` turns rows into columns, which
-the first column then heads. In `head`, `group` and `each` the report's words are filled in, such as
-{target}. `names` are the TSV's column names, one for each number or one for the whole text
-(default: that of the first column of the source).
+also takes several columns below it (`columns:`). `span: rest` in a variant takes all columns that
+are left. `transpose: true` turns rows into columns, which the first column then heads. In `head`,
+`group` and `each` the report's words are filled in, such as {target}; in headings also a column of
+the source that is the same in each row. `names` are the TSV's column names, one for each number or
+one for the whole text (default: that of the first column of the source).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ from stethoscope.report.numbers import EMPTY, FORMATS, Cell, Numbers, Source, is
 
 UP, DOWN = Markup('<span class="up">↑</span>'), Markup('<span class="down">↓</span>')
 UNMARKED = Markup('<span class="up"></span>')  # keeps the digits above one another
+REST = 0  # a span over all columns that are left
 _YES = ("1", "1.0", "true")
 
 # What a column of the source prints as, where it is no number: value to markup.
@@ -170,8 +172,11 @@ def render_table(
             rows.append(Tr((Td((heading,), "left group", len(columns)),), "rule"))
         cells = variants.get(row.get("kind", ""), columns)
         css = row[spec["row_css"]] if "row_css" in spec else ""
-        rendered = tuple(_cell(column, source, index, numbers) for column in cells)
-        rows.append(Tr(rendered, css, "apart" in css.split()))
+        rendered = [_cell(column, source, index, numbers) for column in cells]
+        if rendered[-1].span == REST:
+            left = len(columns) - sum(td.span for td in rendered[:-1])
+            rendered[-1] = replace(rendered[-1], span=left)
+        rows.append(Tr(tuple(rendered), css, "apart" in css.split()))
     table = Table(name, spec.get("css", ""), columns, tuple(rows))
     return _transposed(table) if spec.get("transpose") else table
 
@@ -201,7 +206,7 @@ def to_tsv(table: Table) -> str:
                 line.append("".join(_plain(part) for part in td.parts))
                 continue
             values = [part for part in td.parts if isinstance(part, Cell)]
-            values = [EMPTY] * len(names) if values == [EMPTY] else values
+            values = [EMPTY] * len(names) if values in ([], [EMPTY]) else values
             line += [_plain(value) for value in values]
             if len(values) != len(names):
                 raise ValueError(
@@ -273,17 +278,18 @@ def _columns(
         for star in repeated:
             here = {**words, "*": star}
             if "columns" in about:
-                heading = _fill(about.get("group", group), here)
-                inner = about.get("group_css", group_css)
-                yield from _columns(_starred(about["columns"], star), source, here, heading, inner)
+                heading = _heading(about.get("group", group), source, here)
+                css, inner = about.get("group_css", group_css), about["columns"]
+                inner = _starred(inner, star) if "each" in about else inner
+                yield from _columns(inner, source, words, heading, css)
                 continue
             column = Column(
-                head=_fill(about.get("head", ""), here),
+                head=_heading(about.get("head", ""), source, here),
                 cell=about["cell"].replace("{*}", star),
                 css=about.get("css", ""),
                 css_if={k: v.replace("{*}", star) for k, v in about.get("css_if", {}).items()},
                 blank=about.get("blank", False),
-                span=about.get("span", 1),
+                span=REST if about.get("span") == "rest" else about.get("span", 1),
                 names=tuple(_fill(name, here) for name in about.get("names", ())),
                 group=group,
                 group_css=group_css,
@@ -304,8 +310,15 @@ def _starred(columns: Sequence[Mapping[str, Any]], star: str) -> list[dict[str, 
     return yaml.safe_load(text.replace("{*}", star))
 
 
+def _heading(text: str, source: Source, words: Mapping[str, str]) -> Markup:
+    """A heading with the report's words, and columns that are the same in each row, filled in."""
+    text = _fill(text, {word: escape(value) for word, value in words.items()})
+    first = source.rows[0] if source.rows else {}
+    return Markup(_FIELD.sub(lambda m: MARKS[m[2] or "text"](first.get(m[1], "")), text))
+
+
 def _fill(text: str, words: Mapping[str, str]) -> str:
-    """A heading with the report's words in place of {word}."""
+    """Text with words in place of {word}."""
     for word, value in words.items():
         text = text.replace(f"{{{word}}}", value)
     return text

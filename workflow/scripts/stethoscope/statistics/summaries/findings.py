@@ -13,8 +13,8 @@ import pandas as pd
 from stethoscope.problems.records import SUBJECTS
 from stethoscope.statistics.results import ABOVE, BELOW, OTHERS, SIGNIFICANT, Paired, Results
 from stethoscope.statistics.summaries import verdicts
+from stethoscope.statistics.summaries.layers import Bench
 from stethoscope.statistics.summaries.registry import frame, summary
-from stethoscope.statistics.summaries.rows import edited
 
 PUBLISHED_METHOD = {
     "base": "Base model",
@@ -68,7 +68,8 @@ def finding_energy(results: Results) -> pd.DataFrame:
 def _findings(results: Results) -> Iterator[Finding | None]:
     base, ours, full = (results.one(role) for role in ("base", "ours", "full"))
     projected, here = results.one("projection"), results.target
-    rivals, scaled = same_vectors(results)
+    among = Bench.of(results)
+    rivals, scaled = (among.rivals, among.scaled) if among else ([], None)
     yield _compared(results, "ours-base", ours, base, here)
     yield _compared(results, "ours-others", ours, base, OTHERS)
     yield _compared(results, "full-base", full, base, here)
@@ -79,7 +80,7 @@ def _findings(results: Results) -> Iterator[Finding | None]:
     if ours and results.of("random"):
         yield _among_draws(results, ours)
     for name, by in RIVALS:
-        if some := [rival for rival in rivals if by in (None, selector(results, rival))]:
+        if some := [rival for rival in rivals if by in (None, among.selector(rival))]:
             yield _against_rivals(results, f"ours-{name}", ours, some)
     yield _compared(results, "ours-proj", ours, projected, here)
     yield _compared(results, "proj-base", projected, base, here)
@@ -96,40 +97,6 @@ def _findings(results: Results) -> Iterator[Finding | None]:
 
 
 # --- which edits -------------------------------------------------------------------------------
-
-
-def same_vectors(results: Results) -> tuple[list[str], str | None]:
-    """Rivals of ours, and the scaled full merge: raw edits of the same weighted task vectors.
-
-    A rival edits as many layers as ours, which another selector than random picked. The scaled
-    full merge is a control that edits all layers.
-    """
-    ours = results.one("ours")
-    if ours is None:
-        return [], None
-    vectors, size = results.spec(ours)["vectors"], _layers(results, ours, "n_layers")
-    raw = [
-        edit
-        for edit in edited(results)
-        if results.spec(edit).get("transform", "raw") == "raw"
-        and results.spec(edit)["vectors"] == vectors
-        and "search" not in results.spec(edit)  # an alpha for each layer selects none
-    ]
-    equal = [edit for edit in raw if _layers(results, edit, "n_layers") == size]
-    rivals = [e for e in equal if e != ours and selector(results, e) != "random"]
-    scaled = (
-        edit
-        for edit in raw
-        if edit not in equal
-        and results.edits.at[edit, "role"] == "control"
-        and selector(results, edit) == "all"
-    )
-    return rivals, next(scaled, None)
-
-
-def selector(results: Results, edit: str) -> str:
-    """How the layers of an edit were picked."""
-    return results.study["selections"][results.spec(edit)["selection"]]["by"]
 
 
 def projected_twins(results: Results, raw: str) -> tuple[str | None, str | None]:

@@ -38,6 +38,13 @@ def frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = Non
     return pd.DataFrame(list(rows), columns=columns, dtype=object)
 
 
+def listed(values: Sequence[Any], separator: str = " ") -> Any:
+    """One value as it is, several (of the seeds) side by side as text, none as missing."""
+    if len(values) < 2:
+        return next(iter(values), None)
+    return separator.join(map(str, values))
+
+
 def write_summaries(results: Results, paths: Mapping[str, str | Path]) -> None:
     """Write the summaries that are named, each to its path.
 
