@@ -90,16 +90,6 @@ def scoring(study: Mapping) -> dict:
     return {key: value for key, value in study["specificity"].items() if key not in others}
 
 
-def selections_named(selection: Mapping) -> dict[str, list[str]]:
-    """Names of the selections that one is made from, by the key that says so."""
-    named = {key: selection[key] for key in ("like", "of", "minus", "within") if key in selection}
-    return {
-        key: names if isinstance(names, list) else [names]
-        for key, names in named.items()
-        if not isinstance(names, Mapping)  # a window, written out
-    }
-
-
 def edit_ids(study: Mapping, spec: str) -> list[EditId]:
     """The edits of an edit spec, at any alpha: one a draw, of its own or of its selection."""
     if spec == BASE:
