@@ -211,8 +211,9 @@ def make_adapter(folder: Path, sizes: Sizes, base: str) -> None:
     """Write a LoRA on all linear modules of the language model, its norm 1 % of the weights'."""
     import numpy as np
 
-    from stethoscope.edits.editing import save_adapter
-    from stethoscope.task_vectors.task_vector import LowRank, TaskVector
+    from stethoscope.task_vectors.adapter import save_adapter
+    from stethoscope.task_vectors.delta import LowRank
+    from stethoscope.task_vectors.task_vector import TaskVector
 
     generator, modules = np.random.default_rng(1), {}
     size = (0.01 * 0.02 / sizes.rank**0.5) ** 0.5
@@ -276,7 +277,7 @@ def make(work: Path, sizes: Sizes) -> str:
 
 def extract(work: Path, sizes: Sizes) -> str:
     """The task vector of the adapter, checked against the base."""
-    from stethoscope.task_vectors.task_vector import extract_task_vector
+    from stethoscope.task_vectors.adapter import extract_task_vector
 
     vector = extract_task_vector(work / "adapter", work / "model")
     vector.save(work / "vector.safetensors")
@@ -344,7 +345,7 @@ def select(work: Path, sizes: Sizes) -> str:
     """The layers whose task vector is largest against their weights: reads all edited weights."""
     from functools import partial
 
-    from stethoscope.edits.editing import read_weights
+    from stethoscope.edits.weights import read_weights
     from stethoscope.runtime.files import write_json
     from stethoscope.selection.select import select_and_score
     from stethoscope.task_vectors.task_vector import TaskVector
@@ -359,15 +360,11 @@ def select(work: Path, sizes: Sizes) -> str:
 
 def edit(work: Path, sizes: Sizes) -> str:
     """The edit as an adapter, and what of it would land in the weights."""
-    from stethoscope.edits.editing import (
-        energy_record,
-        energy_summary,
-        read_weights,
-        save_edit,
-        scaled,
-    )
+    from stethoscope.edits.energy import energy_record, energy_summary
+    from stethoscope.edits.files import save_edit
+    from stethoscope.edits.weights import read_weights
     from stethoscope.runtime.files import atomic_folder, read_json, write_table
-    from stethoscope.task_vectors.task_vector import TaskVector
+    from stethoscope.task_vectors.task_vector import TaskVector, scaled
 
     vector = TaskVector.load(work / "vector.safetensors").in_layers(read_json(work / "layers.json"))
     added = scaled(vector, 0.8)
@@ -388,7 +385,7 @@ def edit(work: Path, sizes: Sizes) -> str:
 def export(work: Path, sizes: Sizes) -> str:
     """The checkpoint."""
     from stethoscope.edits.checkpoint import export_checkpoint, export_summary
-    from stethoscope.edits.editing import read_edit
+    from stethoscope.edits.files import read_edit
 
     record = export_checkpoint(work / "model", read_edit(work / "edit"), work / "exported")
     landed = export_summary(record)

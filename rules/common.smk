@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 # Relative, so that a moved checkout has the same inputs and reruns nothing.
@@ -9,6 +10,7 @@ ROOT = Path(os.path.relpath(workflow.current_basedir.join("..").get_path_or_uri(
 LIBRARY = ROOT / "workflow/scripts"
 sys.path.append(str(LIBRARY.resolve()))
 
+from stethoscope.evaluation.reuse import reusable_specs
 from stethoscope.planning import cost
 from stethoscope.study import load
 from stethoscope.study import queries as studies
@@ -55,7 +57,7 @@ TEMPLATES = ROOT / "report"
 OURS = next(edit["selection"] for edit in STUDY["edits"].values() if edit["role"] == "ours")
 SCORED = studies.scored_encoders(STUDY)
 SCORING = studies.scoring(STUDY)
-EDITS = {family: studies.edit_names(STUDY, family) for family in studies.families(STUDY)}
+EDITS = studies.edit_specs(STUDY)
 EVALUATED = studies.evaluated(STUDY)
 
 
@@ -69,14 +71,14 @@ pathvars:
 wildcard_constraints:
     seed=r"\d+",
     layer=r"\d+",
-    again="|".join(studies.answered_again(STUDY)),
+    again="|".join(studies.evaluated_again(STUDY)),
     sae="|".join(STUDY["saes"]),
     control="random|coordinates",
     vector="|".join(STUDY["vectors"]),
     subject="|".join(STUDY["subjects"]),
     selection="|".join(STUDY["selections"]),
     search="|".join(STUDY["searches"]),
-    family="|".join(EDITS),
+    spec="|".join(EDITS),
 
 
 def code_digest(rule):
@@ -110,41 +112,22 @@ def of_subject(section, key):
     return lambda wildcards: STUDY[section][getattr(wildcards, key)]
 
 
-def edit_recipes(wildcards):
-    """What each draw of an edit is made of; the base is the empty edit."""
-    recipes = {}
-    for drawn in studies.edit_ids(STUDY, wildcards.family):
-        edit, draw = studies.edit_name(drawn), drawn.draw or 1
-        recipe = studies.recipe(STUDY, wildcards.family)
-        if wildcards.family != studies.BASE:
-            recipe["selection"] = studies.selection_name(studies.selection_of(STUDY, drawn))
-        if how := studies.SETTINGS_OF.get(recipe["transform"]):
-            drawn = {"draw": draw} if "seed" in recipe[how] else {}
-            recipe[how] = {k: v for k, v in recipe[how].items() if k != "draws"} | drawn
-        if "search" in recipe:
-            recipe["draw"] = draw
-        recipes[edit] = recipe
-    return recipes
-
-
 def draws(wildcards):
     """Draws of an edit: a priority, since those with many take longest and would be left to the end."""
-    return len(EDITS[wildcards.family])
+    return len(studies.edit_ids(STUDY, wildcards.spec))
 
 
 def edit_inputs(wildcards):
     """What an edit is made from: task vectors, selections, and what a projection reads."""
-    if wildcards.family == studies.BASE:
-        return {}
-    recipe = studies.recipe(STUDY, wildcards.family)
-    inputs = {
-        "vectors": [in_seed(f"vectors/{vector}.safetensors") for vector in recipe["vectors"]],
-        "selection": in_seed(f"selections/{recipe['selection']}.json"),
-    }
-    if "search" in recipe:
-        inputs["search"] = in_seed(f"searches/{recipe['search']}/best.json")
-    if "projection" in recipe:
-        inputs |= projection_inputs(recipe["projection"])
+    spec = studies.edit_spec(STUDY, wildcards.spec)
+    inputs = {}
+    if spec.vectors:
+        inputs["vectors"] = [in_seed(f"vectors/{vector}.safetensors") for vector in spec.vectors]
+        inputs["selection"] = in_seed(f"selections/{spec.selection}.json")
+    if spec.search:
+        inputs["search"] = in_seed(f"searches/{spec.search}/best.json")
+    if spec.projection:
+        inputs |= projection_inputs(spec.projection)
     return inputs
 
 
@@ -163,26 +146,23 @@ def projection_inputs(settings):
 
 
 def of_equal_edits(folder):
-    """Results on the edits that may be an edit's equals. They save it work and cannot change it: ancient."""
+    """Results of the specs whose answers an edit may reuse. They save it work and cannot change it: ancient."""
     return lambda wildcards: [
-        ancient(in_seed(f"{folder}/{family}.json"))
-        for family in studies.answered_before(STUDY, wildcards.family)
+        ancient(in_seed(f"{folder}/{spec}.json")) for spec in reusable_specs(STUDY, wildcards.spec)
     ]
 
 
-def evaluations(split, families):
-    """What some edits answered on a split, of all seeds."""
-    return [
-        path for family in families for path in for_each_seed(f"evaluations/{split}/{family}.json")
-    ]
+def evaluations(split, specs):
+    """What the edits of some specs answered on a split, of all seeds."""
+    return [path for spec in specs for path in for_each_seed(f"evaluations/{split}/{spec}.json")]
 
 
-def choices(families):
-    """The alphas that some edits chose on validation problems, of all seeds."""
-    return [path for family in families for path in for_each_seed(f"alphas/{family}.json")]
+def choices(specs):
+    """The alphas that the edits of some specs chose on validation problems, of all seeds."""
+    return [path for spec in specs for path in for_each_seed(f"alphas/{spec}.json")]
 
 
 def checkpoints():
     """The edits that the study wants as checkpoints too, of all seeds."""
-    families = studies.exported(STUDY)
-    return [path for family in families for path in for_each_seed(f"checkpoints/{family}.json")]
+    specs = studies.exported(STUDY)
+    return [path for spec in specs for path in for_each_seed(f"checkpoints/{spec}.json")]

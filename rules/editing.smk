@@ -6,21 +6,25 @@ rule build_edits:
         unpack(edit_inputs),
         model="<seed>/model/manifest.json",
     output:
-        "<seed>/edits/{family}.json",
+        "<seed>/edits/{spec}.json",
     log:
-        "<logs>/build_edits/seed-{seed}_{family}.log",
+        "<logs>/build_edits/seed-{seed}_{spec}.log",
     benchmark:
-        "<benchmarks>/build_edits/seed-{seed}_{family}.tsv"
+        "<benchmarks>/build_edits/seed-{seed}_{spec}.tsv"
     priority: draws
     conda:
         "../envs/cpu.yaml"
     resources:
         **asks("build_edits"),
     params:
-        edits=edit_recipes,
-        alphas=lambda wildcards: studies.alphas(STUDY, wildcards.family),
+        spec=lambda wildcards: asdict(studies.edit_spec(STUDY, wildcards.spec)),
+        edits=lambda wildcards: [
+            asdict(edit.at(alpha))
+            for edit in studies.edit_ids(STUDY, wildcards.spec)
+            for alpha in studies.alphas(STUDY, wildcards.spec)
+        ],
         code=code_digest("build_edits"),
     message:
-        "build {wildcards.family} at each alpha (seed {wildcards.seed})"
+        "build {wildcards.spec} at each alpha (seed {wildcards.seed})"
     script:
         "../workflow/scripts/build_edits.py"

@@ -10,18 +10,18 @@ rule evaluate_edits:
         validation="<results>/data/validation.jsonl",
         test="<results>/data/test.jsonl",
         model="<seed>/model/manifest.json",
-        edits="<seed>/edits/{family}.json",
-        known_edits=of_equal_edits("edits"),
-        known_validation=of_equal_edits("evaluations/validation"),
-        known_test=of_equal_edits("evaluations/test"),
+        edits="<seed>/edits/{spec}.json",
+        earlier_edits=of_equal_edits("edits"),
+        earlier_validation=of_equal_edits("evaluations/validation"),
+        earlier_test=of_equal_edits("evaluations/test"),
     output:
-        validation="<seed>/evaluations/validation/{family}.json",
-        alphas="<seed>/alphas/{family}.json",
-        test="<seed>/evaluations/test/{family}.json",
+        validation="<seed>/evaluations/validation/{spec}.json",
+        alphas="<seed>/alphas/{spec}.json",
+        test="<seed>/evaluations/test/{spec}.json",
     log:
-        "<logs>/evaluate_edits/seed-{seed}_{family}.log",
+        "<logs>/evaluate_edits/seed-{seed}_{spec}.log",
     benchmark:
-        "<benchmarks>/evaluate_edits/seed-{seed}_{family}.tsv"
+        "<benchmarks>/evaluate_edits/seed-{seed}_{spec}.tsv"
     priority: draws
     conda:
         ENVIRONMENT
@@ -29,12 +29,12 @@ rule evaluate_edits:
         **asks("evaluate_edits"),
     params:
         generation=studies.generation(STUDY),
-        choose_alpha_on=lambda wildcards: studies.choosing_subjects(STUDY, wildcards.family),
+        choose_alpha_on=lambda wildcards: studies.choosing_subjects(STUDY, wildcards.spec),
         subjects=lookup("subjects", within=config),
         device=lookup("device", within=config),
         code=code_digest("evaluate_edits"),
     message:
-        "evaluate {wildcards.family}: alpha on validation, then test (seed {wildcards.seed})"
+        "evaluate {wildcards.spec}: alpha on validation, then test (seed {wildcards.seed})"
     script:
         "../workflow/scripts/evaluate_edits.py"
 
@@ -43,19 +43,19 @@ rule evaluate_again:
     input:
         problems="<results>/data/test.jsonl",
         model="<seed>/model/manifest.json",
-        edits="<seed>/edits/{family}.json",
+        edits="<seed>/edits/{spec}.json",
         # A sweep answers at every alpha, whichever was chosen.
         alphas=branch(
             lambda wildcards: wildcards.again == "sweep",
             then=[],
-            otherwise="<seed>/alphas/{family}.json",
+            otherwise="<seed>/alphas/{spec}.json",
         ),
     output:
-        "<seed>/evaluations/{again}/{family}.json",
+        "<seed>/evaluations/{again}/{spec}.json",
     log:
-        "<logs>/evaluate_again/seed-{seed}_{again}_{family}.log",
+        "<logs>/evaluate_again/seed-{seed}_{again}_{spec}.log",
     benchmark:
-        "<benchmarks>/evaluate_again/seed-{seed}_{again}_{family}.tsv"
+        "<benchmarks>/evaluate_again/seed-{seed}_{again}_{spec}.tsv"
     priority: 2  # a sweep is as long as several edits of one draw
     conda:
         ENVIRONMENT
@@ -67,6 +67,6 @@ rule evaluate_again:
         device=lookup("device", within=config),
         code=code_digest("evaluate_again"),
     message:
-        "evaluate {wildcards.family} on test again: {wildcards.again} (seed {wildcards.seed})"
+        "evaluate {wildcards.spec} on test again: {wildcards.again} (seed {wildcards.seed})"
     script:
         "../workflow/scripts/evaluate_again.py"

@@ -4,14 +4,14 @@
 rule export_checkpoints:
     input:
         model="<seed>/model/manifest.json",
-        edits="<seed>/edits/{family}.json",
-        alphas="<seed>/alphas/{family}.json",
+        edits="<seed>/edits/{spec}.json",
+        alphas="<seed>/alphas/{spec}.json",
     output:
-        "<seed>/checkpoints/{family}.json",
+        "<seed>/checkpoints/{spec}.json",
     log:
-        "<logs>/export_checkpoints/seed-{seed}_{family}.log",
+        "<logs>/export_checkpoints/seed-{seed}_{spec}.log",
     benchmark:
-        "<benchmarks>/export_checkpoints/seed-{seed}_{family}.tsv"
+        "<benchmarks>/export_checkpoints/seed-{seed}_{spec}.tsv"
     conda:
         "../envs/cpu.yaml"
     resources:
@@ -19,6 +19,6 @@ rule export_checkpoints:
     params:
         code=code_digest("export_checkpoints"),
     message:
-        "export {wildcards.family} as a checkpoint at its chosen alpha (seed {wildcards.seed})"
+        "export {wildcards.spec} as a checkpoint at its chosen alpha (seed {wildcards.seed})"
     script:
         "../workflow/scripts/export_checkpoints.py"

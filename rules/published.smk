@@ -16,7 +16,7 @@ AUDITED = [
 rule audit_published:
     input:
         **{name: PUBLISHED / f"{name}.csv" for name in CSVS},
-        sentences=PUBLISHED / "sentences.yaml",
+        checks=PUBLISHED / "checks.yaml",
     output:
         **{name: f"<results>/statistics/published_{name}.tsv" for name in AUDITED},
     log:

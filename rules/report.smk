@@ -14,7 +14,7 @@ FIGURES = [f"figure{number}" for number in range(1, 10)]
 
 rule draw_figures:
     input:
-        **SOURCES,
+        **{name: SOURCES[name] for name in READ["figures"]},
     output:
         **{figure: f"<results>/report/figures/{figure}.svg" for figure in FIGURES},
     log:
@@ -24,7 +24,7 @@ rule draw_figures:
     resources:
         **asks("draw_figures"),
     params:
-        rules=writers(),
+        target=lookup("study/target", within=STUDY),
         code=code_digest("draw_figures"),
     message:
         "draw the figures"
@@ -40,6 +40,7 @@ rule render_report:
         template=TEMPLATES / "report.html.j2",
         macros=TEMPLATES / "macros.html.j2",
         captions=TEMPLATES / "captions.html.j2",
+        robustness=TEMPLATES / "robustness.html.j2",
         style=TEMPLATES / "style.css",
     output:
         **{

@@ -2,7 +2,9 @@
 
 from stethoscope.report.table import read_specs
 
-PAIRS = studies.merged_pairs(STUDY)  # (vector, vector, selection, density) of edits of several
+PAIRS = studies.merged_pairs(STUDY)
+MERGED = sorted({pair[which] for pair in PAIRS for which in ("first", "second")})
+MERGED_IN = sorted({pair["selection"] for pair in PAIRS})
 SWEPT = studies.swept(STUDY)
 PROTOCOLS = {name: protocol["edits"] for name, protocol in STUDY["evaluation"]["protocols"].items()}
 NOISE = STUDY["evaluation"].get("noise_floor", {"batch_size": None, "edits": []})
@@ -129,12 +131,12 @@ rule compare_protocols:
 rule summarize_energy:
     input:
         alphas=TEST["alphas"],
-        edits=[path for family in EVALUATED for path in for_each_seed(f"edits/{family}.json")],
+        edits=[path for spec in EVALUATED for path in for_each_seed(f"edits/{spec}.json")],
         unevaluated=[
             path
-            for family in EDITS
-            if family not in EVALUATED
-            for path in for_each_seed(f"edits/{family}.json")
+            for spec in EDITS
+            if spec not in EVALUATED
+            for path in for_each_seed(f"edits/{spec}.json")
         ],
     output:
         "<results>/statistics/energy.tsv",
@@ -154,13 +156,11 @@ rule summarize_energy:
 rule measure_interference:
     input:
         vectors=[
-            path
-            for vector in sorted({name for pair in PAIRS for name in pair[:2]})
-            for path in for_each_seed(f"vectors/{vector}.safetensors")
+            path for vector in MERGED for path in for_each_seed(f"vectors/{vector}.safetensors")
         ],
         selections=[
             path
-            for selection in sorted({pair[2].partition("-")[0] for pair in PAIRS})
+            for selection in MERGED_IN
             for path in for_each_seed(f"selections/{selection}.json")
         ],
     output:
@@ -171,6 +171,8 @@ rule measure_interference:
     conda:
         "../envs/cpu.yaml"
     params:
+        vectors=MERGED,
+        selections=MERGED_IN,
         seeds=lookup("seeds", within=config),
         pairs=PAIRS,
         code=code_digest("measure_interference"),
@@ -200,6 +202,9 @@ rule summarize_layers:
         "../envs/cpu.yaml"
     params:
         target=lookup("study/target", within=config),
+        saes=list(STUDY["saes"]),
+        subjects=lookup("subjects", within=config),
+        seeds=lookup("seeds", within=config),
         code=code_digest("summarize_layers"),
     message:
         "SAE quality and specificity of every layer"
@@ -225,6 +230,8 @@ rule summarize_selections:
     params:
         n_layers=len(LAYERS),
         ours=OURS,
+        selections=list(STUDY["selections"]),
+        seeds=lookup("seeds", within=config),
         code=code_digest("summarize_selections"),
     message:
         "what each layer selector picked, beside ours"
@@ -234,12 +241,16 @@ rule summarize_selections:
 
 rule summarize_stability:
     input:
-        [
-            path
-            for sae in SCORED
+        **{
+            table: [
+                path
+                for sae in SCORED
+                for path in for_each_seed(
+                    f"specificity/{sae}/{STUDY['study']['target']}.{table}.tsv"
+                )
+            ]
             for table in ("stability", "measures", "sensitivity", "profiles")
-            for path in for_each_seed(f"specificity/{sae}/{STUDY['study']['target']}.{table}.tsv")
-        ],
+        },
     output:
         stability="<results>/statistics/sp_stability.tsv",
         measures="<results>/statistics/sp_measures.tsv",
@@ -251,6 +262,9 @@ rule summarize_stability:
     conda:
         "../envs/cpu.yaml"
     params:
+        target=lookup("study/target", within=config),
+        saes=SCORED,
+        seeds=lookup("seeds", within=config),
         code=code_digest("summarize_stability"),
     message:
         "nulls, stability and sensitivity of SP over all seeds"
@@ -303,6 +317,7 @@ MEASURED = {
 }
 TABLES = [f"table{number}" for number in range(1, 7)]
 RECORD = {name: PUBLISHED / f"{name}.csv" for name in (*TABLES, "text_claims")}
+READ = load.load_yaml(TEMPLATES / "sources.yaml")  # by sentences and figures
 SPECS = sorted(TEMPLATES.glob("tables/*.yaml"))
 
 
@@ -312,7 +327,7 @@ def summaries():
         named = [spec["source"] for spec in read_specs(TEMPLATES / "tables").values()]
     except ValueError as error:
         sys.exit(f"error: {error}")
-    for names in load.load_yaml(TEMPLATES / "sources.yaml").values():
+    for names in READ.values():
         named += names
     return sorted({*named} - {*MEASURED, *RECORD})
 

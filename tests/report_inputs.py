@@ -225,6 +225,8 @@ def write_inputs(
         "seeds": list(seeds),
         "edits": edits,
         "evaluation": {"batch_size": 128},
+        "saes": {"topk": {}},
+        "specificity": {"controls": {"encoders": ["random"]}},
         "selections": {name: {"by": by} for name, by in SELECTORS.items()},
         "vectors": {
             "v2": {"problems": {"number_theory": 1500}},
@@ -246,13 +248,18 @@ def write_inputs(
     return paths | write_summarized(root, paths)
 
 
+def read_results(root: Path, paths) -> Results:
+    """The inputs as summaries read them."""
+    names = [name for name in paths if name != "study" and name not in SUMMARIES]
+    study = json.loads((root / paths["study"]).read_text("utf-8"))
+    return Results({name: read_table(root / paths[name]) for name in names}, study)
+
+
 def write_summarized(root: Path, paths):
     """Write the summaries of the inputs; returns {name: path relative to root}."""
-    tables = {name: read_table(root / path) for name, path in paths.items() if name != "study"}
-    study = json.loads((root / paths["study"]).read_text("utf-8"))
     written = {name: f"results/small/statistics/summaries/{name}.tsv" for name in SUMMARIES}
     (root / "results/small/statistics/summaries").mkdir(exist_ok=True)
-    results = Results(tables, study)
+    results = read_results(root, paths)
     write_summaries(results, {name: root / path for name, path in written.items()})
     return written
 
@@ -277,15 +284,15 @@ def published_record():
     return Record.load({path.stem: path for path in RECORD.glob("*.csv")})
 
 
-def published_sentences():
-    """The sentences of the checks of the record."""
-    return yaml.safe_load((RECORD / "sentences.yaml").read_text("utf-8"))
+def published_checks():
+    """The checks of the record, as the repository describes them."""
+    return yaml.safe_load((RECORD / "checks.yaml").read_text("utf-8"))
 
 
 @cache
 def audited():
     """The tables of the audit, of the published record itself, as TSV."""
-    tables = published_tables(published_record(), published_sentences())
+    tables = published_tables(published_record(), published_checks())
     return {name: table.to_csv(sep="\t", index=False) for name, table in tables.items()}
 
 

@@ -1,7 +1,8 @@
 """Settings as a study hands them to its jobs: its defaults, but for what a test changes."""
 
 from stethoscope.models.base import ModelSettings
-from stethoscope.models.training import GrowSettings, LoraSettings
+from stethoscope.models.lora import LoraSettings
+from stethoscope.models.pretrain import PretrainSettings
 from stethoscope.study.model import Architecture
 from stethoscope.study.training import Lora, Pretraining
 
@@ -10,8 +11,8 @@ def shape(**changes) -> ModelSettings:
     return ModelSettings(**Architecture(**changes).model_dump())
 
 
-def pretraining(**changes) -> GrowSettings:
-    return GrowSettings(**Pretraining(**changes).model_dump())
+def pretraining(**changes) -> PretrainSettings:
+    return PretrainSettings(**Pretraining(**changes).model_dump())
 
 
 def lora(**changes) -> LoraSettings:

@@ -17,7 +17,8 @@ from stethoscope.models.base import (
     save_model,
     train_tokenizer,
 )
-from stethoscope.models.training import LORA_TARGETS, grow
+from stethoscope.models.lora import LORA_TARGETS
+from stethoscope.models.pretrain import pretrain
 from stethoscope.problems.records import SUBJECTS, completion, prompt
 from stethoscope.runtime.files import MANIFEST, atomic_folder, folder_digest
 
@@ -61,7 +62,7 @@ def tiny(tmp_path_factory, one_thread) -> TinyModel:
     )
     model = new_model(small, len(tokenizer), seed=1)
     settings = pretraining(epochs=40, batch_size=16, precision="fp32")
-    grow(model, tokenizer, PROBLEMS, settings, 1, lambda line: None)
+    pretrain(model, tokenizer, PROBLEMS, settings, 1, lambda line: None)
     target = tmp_path_factory.mktemp("tiny") / "model"
     with atomic_folder(target) as folder:
         save_model(model, tokenizer, folder)

@@ -83,7 +83,11 @@ def shorten(checkout: Checkout) -> None:
     study["edits"]["full"]["sweep"] = False
     study["specificity"]["controls"]["encoders"] = []
     study["statistics"]["references"] = ["base", "full", "sp"]
-    del study["searches"], study["evaluation"]["noise_floor"], study["evaluation"]["take_over"]
+    del (
+        study["searches"],
+        study["evaluation"]["noise_floor"],
+        study["evaluation"]["reuse_answers_from"],
+    )
     path.write_text(yaml.safe_dump(study, sort_keys=False))
 
 

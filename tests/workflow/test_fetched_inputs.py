@@ -41,7 +41,7 @@ def test_the_plan_fetches_what_the_study_loads_and_grows_nothing(standin):
     jobs = dict(line.split() for line in output.splitlines() if len(line.split()) == 2)
     assert jobs["fetch_model"] == jobs["fetch_math"] == jobs["measure_saes"] == "1"
     assert jobs["fetch_sae"] == str(LAYERS)
-    assert not {"grow_model", "generate_data", "train_saes"} & set(jobs)
+    assert not {"pretrain_model", "generate_data", "train_saes"} & set(jobs)
 
 
 def test_what_is_fetched_is_linked_and_read_by_the_stages_that_follow(standin):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
+from imports import users_by_module
 
 from stethoscope.planning.plan import jobs_in
-from stethoscope.runtime.code_digest import code_digest
 
 PARAMS = "params have changed since last execution"
 
@@ -25,107 +25,14 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
 
 
 @pytest.mark.parametrize(
-    ("module", "users"),
-    [
-        ("models/training", {"grow_model", "train_adapter", "measure_gains", "search_alphas"}),
-        ("models/loss", {"measure_gains", "search_alphas"}),
-        ("statistics/correlations", {"correlate_search"}),
-        (
-            "specificity/scores",
-            {"train_saes", "measure_saes", "sum_activations", "sum_control_activations"}
-            | {"score_specificity", "examine_specificity", "select_layers", "build_edits"},
-        ),
-        ("runtime/fetch", {"fetch_model", "fetch_sae", "fetch_math"}),
-        ("problems/math_data", {"fetch_math"}),
-        (
-            "saes/formats",
-            {"train_saes", "measure_saes", "sum_activations", "sum_control_activations"}
-            | {"fetch_sae", "build_edits"},
-        ),
-        (
-            "models/parameter_names",
-            {"extract_task_vector", "build_edits", "evaluate_edits", "evaluate_again"}
-            | {"select_layers", "measure_gains", "measure_interference", "summarize_energy"}
-            | {"search_alphas", "export_checkpoints"},
-        ),
-        ("saes/control_encoders", {"sum_control_activations"}),
-        ("planning/cost", {"plan"}),
-        ("planning/plan", {"plan"}),
-        ("specificity/robustness", {"examine_specificity"}),
-        ("statistics/selectors", {"summarize_selections"}),
-        ("edits/merging", {"build_edits", "measure_interference"}),
-        ("report/merging_table", {"render_report"}),
-        ("published/checks/layers", {"audit_published"}),
-        (
-            "statistics/paired",
-            {"evaluate_edits", "evaluate_again", "compare_edits", "correct_comparisons"}
-            | {"compare_sweeps", "measure_noise"},
-        ),
-        (
-            "evaluation/answers",
-            {"compare_edits", "correct_comparisons", "compare_sweeps", "measure_noise"}
-            | {"compare_protocols"},
-        ),
-        ("statistics/protocols", {"compare_protocols"}),
-        ("runtime/resume", {"grow_model", "train_adapter", "measure_gains", "search_alphas"}),
-        ("evaluation/vllm", {"evaluate_edits", "evaluate_again"}),
-        ("statistics/multiplicity", {"correct_comparisons"}),
-        ("statistics/sweeps", {"compare_sweeps", "measure_noise"}),
-        ("statistics/resampling", {"correct_comparisons", "compare_sweeps", "measure_noise"}),
-        (
-            "statistics/tests",
-            {"evaluate_edits", "evaluate_again", "compare_edits", "draw_figures"}
-            | {"correct_comparisons", "compare_sweeps", "measure_noise"}
-            | {"audit_published"},
-        ),
-        (
-            "edits/projection",
-            {"build_edits", "evaluate_edits", "evaluate_again", "summarize_energy"}
-            | {"select_layers", "measure_gains", "search_alphas", "export_checkpoints"},
-        ),
-        ("edits/checkpoint", {"export_checkpoints"}),
-    ],
+    "module", ["problems/synthetic/corpus", "models/gemma", "statistics/paired"]
 )
-def test_editing_a_library_module_changes_the_digest_of_exactly_its_users(fresh, module, users):
-    scripts = fresh("digests").folder / "workflow/scripts"
-
-    def digests():
-        return {
-            path.stem: code_digest(path, scripts / "stethoscope") for path in scripts.glob("*.py")
-        }
-
-    before = digests()
+def test_editing_a_library_module_reruns_exactly_the_rules_that_use_it(scratch, module):
+    scripts = scratch.folder / "workflow/scripts"
     path = scripts / f"stethoscope/{module}.py"
+    users = users_by_module(scripts)[path]
     path.write_text(path.read_text("utf-8") + "\n# edited\n", "utf-8")
-    after = digests()
-    assert {rule for rule in before if before[rule] != after[rule]} == users
-
-
-@pytest.mark.parametrize(
-    ("module", "users"),
-    [
-        ("problems/synthetic/corpus", {"generate_data"}),
-        ("saes/train", {"train_saes"}),
-        ("selection/selectors", {"select_layers"}),
-        ("edits/bases", {"build_edits"}),
-        ("published/recompute", {"audit_published"}),
-        ("selection/loss_gains", {"measure_gains"}),
-        ("selection/cma_search", {"search_alphas"}),
-        (
-            "evaluation/evaluation",
-            {"evaluate_edits", "evaluate_again", "measure_gains", "search_alphas"},
-        ),
-        ("report/figures/figures", {"draw_figures"}),
-        ("report/figures/drawing", {"draw_figures"}),
-        ("report/render", {"render_report"}),
-        ("report/layout", {"render_report"}),
-        ("statistics/multiplicity", {"correct_comparisons"}),
-    ],
-)
-def test_editing_a_library_module_reruns_exactly_the_rules_that_use_it(scratch, module, users):
-    path = scratch.folder / f"workflow/scripts/stethoscope/{module}.py"
-    path.write_text(path.read_text("utf-8") + "\n# edited\n", "utf-8")
-    assert scratch.would_rerun()[PARAMS] == users
+    assert users and scratch.would_rerun()[PARAMS] == users
 
 
 def test_editing_a_script_reruns_exactly_its_rule(scratch):
@@ -179,7 +86,7 @@ def test_adding_an_edit_runs_only_that_edit_and_what_sums_up(scratch):
     )
     jobs = jobs_in(scratch.run_ci("-n"))
     assert jobs["build_edits"] == jobs["evaluate_edits"] == 1
-    assert not {"grow_model", "train_saes", "train_adapter", "sum_activations"} & set(jobs)
+    assert not {"pretrain_model", "train_saes", "train_adapter", "sum_activations"} & set(jobs)
 
 
 def test_another_alpha_of_ours_asks_none_of_the_edits_that_took_over_its_answers(scratch):

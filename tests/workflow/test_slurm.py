@@ -15,7 +15,7 @@ from slurm import Slurm, missing, run_ci, shorten
 from stethoscope.planning.plan import jobs_in
 from stethoscope.runtime.files import sha256_file
 
-KILLED = "grow_model"  # the rule whose first job is cancelled
+KILLED = "pretrain_model"  # the rule whose first job is cancelled
 # What depends on the edits that the study has; the rest is the same with two of them.
 OTHERS = ("statistics", "report", "benchmarks")
 

@@ -9,9 +9,8 @@ from stethoscope.runtime.jobs import run
 
 
 def main(inputs, outputs, progress) -> None:
-    with open(inputs.sentences, encoding="utf-8") as file:
-        sentences = yaml.safe_load(file)
-    tables = published_tables(Record.load(inputs), sentences)
+    with open(inputs.checks, encoding="utf-8") as file:
+        tables = published_tables(Record.load(inputs), yaml.safe_load(file))
     for name, table in tables.items():
         write_table(outputs[name], table)
     progress(f"{len(tables['checks'])} checks, {len(tables['comparisons'])} comparisons")

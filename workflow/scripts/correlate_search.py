@@ -2,30 +2,33 @@
 
 from pathlib import Path
 
+from stethoscope.names import EditId, edit_name, samples_file
 from stethoscope.runtime.files import read_json, read_jsonl, write_table
-from stethoscope.runtime.jobs import job, seed_of
+from stethoscope.runtime.jobs import run
 from stethoscope.statistics.correlations import correlations_table, search_table
 
-with job(snakemake) as progress:
-    inputs, rows = snakemake.input, []
+
+def main(inputs, outputs, progress) -> None:
+    rows = []
     for kept, *evaluations in zip(inputs.kept, inputs.validation, inputs.test, strict=True):
-        found = read_json(kept)
-        for number, configuration in enumerate(found["kept"], start=1):
-            edit = f"{Path(evaluations[0]).stem}-{number}"
-            row = {
-                "seed": seed_of(kept),
-                "search": found["search"],
-                "edit": edit,
-                "perplexity": configuration["perplexity"],
-            }
-            for split, path in zip(("validation", "test"), evaluations, strict=True):
-                folder = Path(path).parent / edit / "alpha-1.0"
-                answers = read_jsonl(folder / f"samples_{found['subject']}.jsonl")
-                row[f"n_{split}"] = len(answers)
+        search, accuracies = read_json(kept), {}
+        for split, path in zip(("validation", "test"), evaluations, strict=True):
+            evaluation = read_json(path)
+            for folder, record in evaluation["written"].items():
+                answers = read_jsonl(Path(path).parent / folder / samples_file(search["subject"]))
                 correct = sum(answer["math_verify"] for answer in answers)
-                row[f"accuracy_{split}"] = correct / len(answers)
-            rows.append(row)
+                found = accuracies.setdefault(record["draw"], {"edit": EditId.of(record)})
+                found[f"n_{split}"] = len(answers)
+                found[f"accuracy_{split}"] = correct / len(answers)
+        for draw, configuration in enumerate(search["kept"], start=1):
+            about = {"seed": evaluation["seed"], "search": search["search"]}
+            measured = accuracies[draw] | {"edit": edit_name(accuracies[draw]["edit"])}
+            rows.append({**about, "perplexity": configuration["perplexity"], **measured})
     table = search_table(rows)
-    write_table(snakemake.output.configurations, table)
-    write_table(snakemake.output.correlations, correlations_table(table))
+    write_table(outputs.configurations, table)
+    write_table(outputs.correlations, correlations_table(table))
     progress(f"{len(table)} configurations")
+
+
+if __name__ == "__main__":
+    run(main)

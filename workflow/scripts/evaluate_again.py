@@ -1,20 +1,24 @@
 """Read the test problems again: at every alpha, with another batch size, under other protocols."""
 
-from functools import partial
 from pathlib import Path
 
-from stethoscope.evaluation.answering import answer, evaluators
-from stethoscope.runtime.files import read_json
-from stethoscope.runtime.jobs import job
+from stethoscope.evaluation.alpha_choice import chosen_edits
+from stethoscope.evaluation.evaluate import Evaluation
+from stethoscope.names import EditId
+from stethoscope.runtime.files import read_json, write_json
+from stethoscope.runtime.jobs import run
 
-with job(snakemake) as progress:
-    inputs, params = snakemake.input, snakemake.params
-    base, edits = Path(inputs.model).parent, Path(inputs.edits).parent
-    places = read_json(inputs.edits)["written"]
+
+def main(inputs, outputs, params, wildcards, progress) -> None:
+    edits = [EditId.of(record) for record in read_json(inputs.edits)["written"].values()]
     if inputs.alphas:
-        chosen = read_json(inputs.alphas)["edits"]
-        places = [f"{edit}/alpha-{choice['chosen']}" for edit, choice in chosen.items()]
-    folders = [edits / place for place in places]
-    evaluator = evaluators(base, folders, params.generation, params.device)
-    asked = partial(evaluator, inputs.problems, params.subjects)
-    answer(asked, base, edits, places, Path(snakemake.output[0]), progress)
+        edits = chosen_edits(read_json(inputs.alphas)["edits"])
+    base, folder, target = Path(inputs.model).parent, Path(inputs.edits).parent, Path(outputs[0])
+    evaluation = Evaluation(base, folder, edits, params.generation, params.device)
+    written = evaluation.run(edits, inputs.problems, params.subjects, target.parent, progress)
+    about = {"seed": int(wildcards.seed), "spec": wildcards.spec, "split": wildcards.again}
+    write_json(target, {**about, "written": written})
+
+
+if __name__ == "__main__":
+    run(main)

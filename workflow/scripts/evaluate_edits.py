@@ -1,29 +1,36 @@
 """Evaluate an edit with lm-eval: every alpha on validation problems, the best of them on test.
 
-One resident model answers for all draws. The test problems are read once alpha is chosen.
+One loaded model answers for all draws. The test problems are read once alpha is chosen.
 """
 
-from functools import partial
 from pathlib import Path
 
-from stethoscope.evaluation.answering import already_answered, answer, choices, evaluators
+from stethoscope.evaluation.alpha_choice import choices, chosen_edits
+from stethoscope.evaluation.evaluate import Evaluation
+from stethoscope.evaluation.reuse import reusable_answers
+from stethoscope.names import EditId
 from stethoscope.runtime.files import read_json, write_json
-from stethoscope.runtime.jobs import job
+from stethoscope.runtime.jobs import run
 
-with job(snakemake) as progress:
-    inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
-    base, edits = Path(inputs.model).parent, Path(inputs.edits).parent
-    written = read_json(inputs.edits)["written"]
-    folders = [edits / place for place in written]
-    evaluator = evaluators(base, folders, params.generation, params.device)
 
-    asked = partial(evaluator, inputs.validation, params.choose_alpha_on)
-    known = already_answered(inputs.known_validation, edits, written)
-    target = Path(outputs.validation)
-    chosen = choices(answer(asked, base, edits, written, target, progress, known))
-    write_json(outputs.alphas, {"seed": int(snakemake.wildcards.seed), "edits": chosen})
+def main(inputs, outputs, params, wildcards, progress) -> None:
+    listed = read_json(inputs.edits)["written"].values()
+    edits = {EditId.of(record): record["files"] for record in listed}
+    base, folder = Path(inputs.model).parent, Path(inputs.edits).parent
+    evaluation = Evaluation(base, folder, list(edits), params.generation, params.device)
+    about = {"seed": int(wildcards.seed), "spec": wildcards.spec}
 
-    asked = partial(evaluator, inputs.test, params.subjects)
-    known = already_answered(inputs.known_test, edits, written)
-    places = [f"{edit}/alpha-{choice['chosen']}" for edit, choice in chosen.items()]
-    answer(asked, base, edits, places, Path(outputs.test), progress, known)
+    def evaluate(some, split, subjects):
+        earlier = zip(inputs.earlier_edits, inputs[f"earlier_{split}"], strict=True)
+        reusable, target = reusable_answers(edits, earlier), Path(outputs[split]).parent
+        written = evaluation.run(some, inputs[split], subjects, target, progress, reusable)
+        write_json(outputs[split], {**about, "split": split, "written": written})
+        return written
+
+    chosen = choices(evaluate(list(edits), "validation", params.choose_alpha_on).values())
+    write_json(outputs.alphas, {**about, "edits": chosen})
+    evaluate(chosen_edits(chosen), "test", params.subjects)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,25 +1,32 @@
 """Export an edit, all its draws at the alphas they chose, as checkpoints (paper, eq. 3)."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from stethoscope.edits.checkpoint import export_checkpoint, export_summary
-from stethoscope.edits.editing import read_edit
-from stethoscope.runtime.files import read_json, write_json
-from stethoscope.runtime.jobs import job
-from stethoscope.study.queries import alpha_name
+from stethoscope.edits.files import read_edit
+from stethoscope.evaluation.alpha_choice import chosen_edits
+from stethoscope.names import edit_folder
+from stethoscope.runtime.files import MANIFEST, read_json, write_json
+from stethoscope.runtime.jobs import run
 
-with job(snakemake) as progress:
-    inputs, target = snakemake.input, Path(snakemake.output[0])
-    base, edits, written = Path(inputs.model).parent, Path(inputs.edits).parent, {}
-    for edit, choice in read_json(inputs.alphas)["edits"].items():
-        place = f"{edit}/alpha-{alpha_name(choice['chosen'])}"
-        about = {"edit": read_json(edits / place / "edit.json")}
-        record = export_checkpoint(base, read_edit(edits / place), target.parent / place, about)
-        written[place] = read_json(target.parent / place / "manifest.json")["files"]
+
+def main(inputs, outputs, wildcards, progress) -> None:
+    base, edits, target = Path(inputs.model).parent, Path(inputs.edits).parent, Path(outputs[0])
+    written = {}
+    for edit in chosen_edits(read_json(inputs.alphas)["edits"]):
+        name = edit_folder(edit)
+        about = {"edit": read_json(edits / name / "edit.json")}
+        record = export_checkpoint(base, read_edit(edits / name), target.parent / name, about)
+        files = read_json(target.parent / name / MANIFEST)["files"]
+        written[name] = {**asdict(edit), "files": files}
         progress(
-            "{place}: {tensors} tensors, {landed_energy:.1%} of the energy landed, "
-            "{unchanged:.1%} of their entries unchanged".format(
-                place=place, **export_summary(record)
-            )
+            "{name}: {tensors} tensors, {landed_energy:.1%} of the energy landed, "
+            "{unchanged:.1%} of their entries unchanged".format(name=name, **export_summary(record))
         )
-    write_json(target, {"family": snakemake.wildcards.family, "written": written})
+    about = {"seed": int(wildcards.seed), "spec": wildcards.spec}
+    write_json(target, {**about, "written": written})
+
+
+if __name__ == "__main__":
+    run(main)

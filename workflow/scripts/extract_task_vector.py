@@ -3,12 +3,16 @@
 from pathlib import Path
 
 from stethoscope.runtime.files import atomic_path
-from stethoscope.runtime.jobs import job
-from stethoscope.task_vectors.task_vector import extract_task_vector
+from stethoscope.runtime.jobs import run
+from stethoscope.task_vectors.adapter import extract_task_vector
 
-with job(snakemake) as progress:
-    adapter, model = Path(snakemake.input.adapter).parent, Path(snakemake.input.model).parent
-    vector = extract_task_vector(adapter, model)
-    with atomic_path(snakemake.output[0]) as path:
+
+def main(inputs, outputs, progress) -> None:
+    vector = extract_task_vector(Path(inputs.adapter).parent, Path(inputs.model).parent)
+    with atomic_path(outputs[0]) as path:
         vector.save(path)
     progress(f"{len(vector.modules)} modules, norm {vector.energy() ** 0.5:.3f}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,13 +1,13 @@
 """How the task vectors that edits merge meet in the edited layers (paper, appendix E)."""
 
-from pathlib import Path
+from itertools import product
 
 import pandas as pd
 
 from stethoscope.edits.merging import interference
+from stethoscope.names import SelectionId, selection_name, sets_by_draw
 from stethoscope.runtime.files import read_json, write_table
-from stethoscope.runtime.jobs import run, seed_of
-from stethoscope.study.queries import concrete_selections
+from stethoscope.runtime.jobs import run
 from stethoscope.task_vectors.task_vector import TaskVector
 
 COLUMNS = [
@@ -17,20 +17,20 @@ COLUMNS = [
 
 
 def main(inputs, outputs, params, progress) -> None:
-    vectors = {(seed_of(path), Path(path).stem): TaskVector.load(path) for path in inputs.vectors}
-    layers = {
-        (seed_of(path), name): found["layers"]
-        for path in inputs.selections
-        for name, found in concrete_selections(read_json(path)).items()
-    }
+    keys = product(params.vectors, params.seeds)
+    vectors = dict(zip(keys, map(TaskVector.load, inputs.vectors), strict=True))
+    keys = product(params.selections, params.seeds)
+    sets = dict(zip(keys, map(sets_by_draw, map(read_json, inputs.selections)), strict=True))
     rows = []
-    for seed in params.seeds:
-        for first, second, selection, density in params.pairs:
-            pair = (
-                vectors[seed, name].in_layers(layers[seed, selection]) for name in (first, second)
-            )
-            about = {"seed": seed, "first": first, "second": second, "selection": selection}
-            rows += [{**about, **row} for row in interference(*pair, density)]
+    for seed, merged in product(params.seeds, params.pairs):
+        first, second, name, draw = (
+            merged[key] for key in ("first", "second", "selection", "draw")
+        )
+        layers = sets[name, seed][draw]["layers"]
+        pair = (vectors[vector, seed].in_layers(layers) for vector in (first, second))
+        about = {"seed": seed, "first": first, "second": second}
+        about["selection"] = selection_name(SelectionId(name, draw))
+        rows += [{**about, **row} for row in interference(*pair, merged["density"])]
     write_table(outputs[0], pd.DataFrame(rows, columns=COLUMNS))
     progress(f"{len(params.pairs)} pairs of task vectors in each seed")
 

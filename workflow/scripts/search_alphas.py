@@ -5,15 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from stethoscope.edits.editing import scaled
-from stethoscope.evaluation.evaluation import edited
+from stethoscope.edits.apply import edited
 from stethoscope.models.base import load_model, load_tokenizer
 from stethoscope.models.loss import solution_batches, solution_loss
 from stethoscope.problems.records import of_subject, read_problems
 from stethoscope.runtime.files import write_json, write_table
 from stethoscope.runtime.jobs import job
 from stethoscope.selection.cma_search import SearchSettings, alpha_columns, keep, search
-from stethoscope.task_vectors.task_vector import TaskVector, check_base
+from stethoscope.task_vectors.task_vector import TaskVector, check_base, scaled
 
 with job(snakemake) as progress:
     settings, n_layers = dict(snakemake.params.settings), snakemake.params.n_layers

@@ -7,25 +7,27 @@ from pathlib import Path
 
 import pandas as pd
 
-from stethoscope.edits.editing import energy_summary
+from stethoscope.edits.energy import energy_summary
+from stethoscope.evaluation.alpha_choice import chosen_edits
+from stethoscope.names import EditId, edit_folder, edit_name
 from stethoscope.runtime.files import read_json, write_table
-from stethoscope.runtime.jobs import run, seed_of
+from stethoscope.runtime.jobs import run
 
 
 def main(inputs, outputs, progress) -> None:
-    folders = []
-    for path in map(Path, inputs.alphas):
-        for edit, choice in read_json(path)["edits"].items():
-            folders.append(path.parents[1] / "edits" / edit / f"alpha-{choice['chosen']}")
-    for path in map(Path, inputs.unevaluated):
-        folders += [path.parent / place for place in read_json(path)["written"]]
+    edits = []
+    for alphas, listed in zip(inputs.alphas, inputs.edits, strict=True):
+        chosen = read_json(alphas)
+        edits += [(listed, chosen["seed"], edit) for edit in chosen_edits(chosen["edits"])]
+    for listed in inputs.unevaluated:
+        built = read_json(listed)
+        records = built["written"].values()
+        edits += [(listed, built["seed"], EditId.of(record)) for record in records]
     rows = []
-    for folder in folders:
-        record = read_json(folder / "edit.json")
-        summary = energy_summary(pd.read_csv(folder / "energy.tsv", sep="\t"))
-        rows.append(
-            {"seed": seed_of(folder), "edit": record["edit"], "alpha": record["alpha"], **summary}
-        )
+    for listed, seed, edit in edits:
+        record = pd.read_csv(Path(listed).parent / edit_folder(edit) / "energy.tsv", sep="\t")
+        about = {"seed": seed, "edit": edit_name(edit), "alpha": edit.alpha}
+        rows.append({**about, **energy_summary(record)})
     table = pd.DataFrame(rows)
     write_table(outputs[0], table)
     progress(f"{len(table)} edits")

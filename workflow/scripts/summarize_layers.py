@@ -1,28 +1,29 @@
 """SAE quality and specificity of every layer, subject and seed in one table each."""
 
-from pathlib import Path
+from itertools import product
 
 import pandas as pd
 
 from stethoscope.runtime.files import read_json, write_table
-from stethoscope.runtime.jobs import run, seed_of
+from stethoscope.runtime.jobs import run
 
 
 def main(inputs, outputs, params, progress) -> None:
-    target = params.target
-    chosen = {seed_of(path): read_json(path)["layers"] for path in inputs.selections}
+    layers = [read_json(path)["layers"] for path in inputs.selections]
+    chosen = dict(zip(params.seeds, layers, strict=True))
     saes, specificity = [], []
-    for path in inputs.quality:
+    for (sae, seed), path in zip(product(params.saes, params.seeds), inputs.quality, strict=True):
         table = pd.read_csv(path, sep="\t")
-        table.insert(0, "seed", seed_of(path))
-        table.insert(1, "sae", Path(path).parent.name)
+        table.insert(0, "seed", seed)
+        table.insert(1, "sae", sae)
         saes.append(table)
-    for path in inputs.specificity:
-        table, subject = pd.read_csv(path, sep="\t"), Path(path).stem
-        table.insert(0, "seed", seed_of(path))
-        table.insert(1, "sae", Path(path).parent.name)
+    keys = product(params.saes, params.subjects, params.seeds)
+    for (sae, subject, seed), path in zip(keys, inputs.specificity, strict=True):
+        table = pd.read_csv(path, sep="\t")
+        table.insert(0, "seed", seed)
+        table.insert(1, "sae", sae)
         table.insert(2, "subject", subject)
-        selected = table["layer"].isin(chosen[seed_of(path)]) & (subject == target)
+        selected = table["layer"].isin(chosen[seed]) & (subject == params.target)
         specificity.append(table.assign(selected=selected.astype(int)))
     for tables, output in ((saes, "saes"), (specificity, "specificity")):
         write_table(outputs[output], pd.concat(tables))

@@ -1,21 +1,24 @@
 """Every selection of layers beside ours: layers, scores, and what the scores go with."""
 
-from stethoscope.runtime.files import read_json, write_table
-from stethoscope.runtime.jobs import job, seed_of
-from stethoscope.statistics.selectors import layers_table, selectors_table
-from stethoscope.study.queries import concrete_selections
+from itertools import product
 
-with job(snakemake) as progress:
+from stethoscope.names import SelectionId, selection_name, sets_by_draw
+from stethoscope.runtime.files import read_json, write_table
+from stethoscope.runtime.jobs import run
+from stethoscope.statistics.selectors import layers_table, selectors_table
+
+
+def main(inputs, outputs, params, progress) -> None:
     selections = []
-    for path in snakemake.input:
+    for (name, seed), path in zip(product(params.selections, params.seeds), inputs, strict=True):
         selection = read_json(path)
-        for name, found in concrete_selections(selection).items():
-            about = {"seed": seed_of(path), "selection": name, "by": selection["by"]}
-            selections.append({**found, **about})
-    tables = {
-        "layers": layers_table(selections, snakemake.params.n_layers),
-        "selectors": selectors_table(selections, snakemake.params.ours),
-    }
-    for name, table in tables.items():
-        write_table(snakemake.output[name], table)
+        for draw, chosen in sets_by_draw(selection).items():
+            about = {"seed": seed, "selection": selection_name(SelectionId(name, draw))}
+            selections.append({**chosen, **about, "by": selection["by"]})
+    write_table(outputs.layers, layers_table(selections, params.n_layers))
+    write_table(outputs.selectors, selectors_table(selections, params.ours))
     progress(f"{len(selections)} selections")
+
+
+if __name__ == "__main__":
+    run(main)

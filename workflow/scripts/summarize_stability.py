@@ -1,27 +1,24 @@
 """How far SP can be trusted, of the target in every seed and SAE, in one table of each kind."""
 
-from pathlib import Path
+from itertools import product
 
 import pandas as pd
 
 from stethoscope.runtime.files import write_table
-from stethoscope.runtime.jobs import run, seed_of
+from stethoscope.runtime.jobs import run
 
 
-def main(inputs, outputs, progress) -> None:
-    paths = [Path(path) for path in inputs]
+def main(inputs, outputs, params, progress) -> None:
     for name, output in outputs.items():
         tables = []
-        for path in paths:
-            subject, kind = path.stem.split(".")
-            if kind == name:
-                table = pd.read_csv(path, sep="\t")
-                about = {"seed": seed_of(path), "sae": path.parent.name, "subject": subject}
-                for place, (column, value) in enumerate(about.items()):
-                    table.insert(place, column, value)
-                tables.append(table)
+        for (sae, seed), path in zip(product(params.saes, params.seeds), inputs[name], strict=True):
+            table = pd.read_csv(path, sep="\t")
+            about = {"seed": seed, "sae": sae, "subject": params.target}
+            for place, (column, value) in enumerate(about.items()):
+                table.insert(place, column, value)
+            tables.append(table)
         write_table(output, pd.concat(tables))
-    progress(f"{len(paths)} tables")
+    progress(f"{len(inputs)} tables")
 
 
 if __name__ == "__main__":

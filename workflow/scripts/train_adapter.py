@@ -6,7 +6,7 @@ its last whole epoch.
 
 from pathlib import Path
 
-from stethoscope.models.training import LoraSettings, train_adapter
+from stethoscope.models.lora import LoraSettings, train_adapter
 from stethoscope.problems.records import first_of_each, read_problems
 from stethoscope.runtime.jobs import run
 

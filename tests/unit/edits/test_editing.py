@@ -10,29 +10,16 @@ from peft import PeftModel
 from safetensors.numpy import load_file
 from safetensors.torch import load_file as load_torch
 
-from stethoscope.edits.editing import (
-    RECORD_COLUMNS,
-    edited_weight,
-    energy_record,
-    energy_summary,
-    matching_scale,
-    projected,
-    read_gains,
-    read_weights,
-    save_adapter,
-    scaled,
-    to_bfloat16,
-)
-from stethoscope.edits.projection import StreamMap, stream_maps, writes_to_stream
-from stethoscope.evaluation.evaluation import edited
+from stethoscope.edits.apply import edited
+from stethoscope.edits.energy import RECORD_COLUMNS, energy_record, energy_summary
+from stethoscope.edits.projection import StreamMap, projected, stream_maps, writes_to_stream
+from stethoscope.edits.transforms import matching_scale
+from stethoscope.edits.weights import edited_weight, read_gains, read_weights
 from stethoscope.models.base import load_model
-from stethoscope.task_vectors.task_vector import (
-    LowRank,
-    TaskVector,
-    extract_task_vector,
-    layer_of,
-    read_adapter,
-)
+from stethoscope.runtime.tensor_files import to_bfloat16
+from stethoscope.task_vectors.adapter import extract_task_vector, read_adapter, save_adapter
+from stethoscope.task_vectors.delta import LowRank
+from stethoscope.task_vectors.task_vector import TaskVector, layer_of, scaled
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,12 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from stethoscope.edits.checkpoint import export_checkpoint, export_summary
-from stethoscope.edits.editing import save_adapter, scaled
 from stethoscope.models.base import load_model
 from stethoscope.runtime import tensor_files as tensors
 from stethoscope.runtime.files import MANIFEST, atomic_folder, folder_digest, folder_digests
-from stethoscope.task_vectors.task_vector import Dense, LowRank, TaskVector, extract_task_vector
+from stethoscope.task_vectors.adapter import extract_task_vector, save_adapter
+from stethoscope.task_vectors.delta import Dense, LowRank
+from stethoscope.task_vectors.task_vector import TaskVector, scaled
 
 TYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
 

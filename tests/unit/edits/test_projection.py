@@ -18,7 +18,7 @@ from stethoscope.edits.projection import (
     stream_maps,
     writes_to_stream,
 )
-from stethoscope.task_vectors.task_vector import LowRank
+from stethoscope.task_vectors.delta import LowRank
 
 WIDTH = 20
 READERS = ["q_proj", "k_proj", "v_proj", "gate_proj", "up_proj"]

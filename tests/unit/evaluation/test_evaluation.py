@@ -14,22 +14,18 @@ from lm_eval.tasks.minerva_math import utils as minerva
 from peft import PeftModel
 from tokenizers.processors import TemplateProcessing
 
-from stethoscope.edits.editing import scaled
-from stethoscope.evaluation.evaluation import (
-    Evaluator,
-    HuggingFace,
-    Questions,
-    check_requests,
-    edited,
-    math_verify,
-    minerva_task,
-    packaged_task,
-)
+from stethoscope.edits.apply import edited
+from stethoscope.evaluation.backend import check_requests
+from stethoscope.evaluation.hf import HuggingFace
+from stethoscope.evaluation.runner import Evaluator
+from stethoscope.evaluation.tasks import TaskOptions, math_verify, minerva_task, packaged_task
 from stethoscope.models.base import load_model, load_tokenizer
 from stethoscope.problems.records import MATH, prompt
-from stethoscope.task_vectors.task_vector import extract_task_vector
+from stethoscope.task_vectors.adapter import extract_task_vector
+from stethoscope.task_vectors.task_vector import scaled
 
 CAP = 16
+LOCAL = {"tasks": "local", "num_fewshot": 0, "chat_template": False}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +38,9 @@ def split(problems):
 
 
 def asking(model, tokenizer, problems, cap=CAP, batch_size=5, **how):
-    return Evaluator(HuggingFace(model, tokenizer, batch_size), problems, Questions(cap, **how))
+    return Evaluator(
+        HuggingFace(model, tokenizer, batch_size), problems, TaskOptions(cap, **(LOCAL | how))
+    )
 
 
 @pytest.fixture(scope="module")

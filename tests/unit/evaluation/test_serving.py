@@ -8,10 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from stethoscope.edits.editing import save_edit, scaled
+from stethoscope.edits.files import save_edit
 from stethoscope.evaluation.vllm import Vllm, VllmLM, adapter_name, largest_rank
 from stethoscope.runtime.files import write_json
-from stethoscope.task_vectors.task_vector import TaskVector, extract_task_vector
+from stethoscope.task_vectors.adapter import extract_task_vector
+from stethoscope.task_vectors.task_vector import TaskVector, scaled
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import math
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,18 +24,11 @@ from stethoscope.models.base import (
     save_model,
     train_tokenizer,
 )
-from stethoscope.models.training import (
-    LORA_TARGETS,
-    Example,
-    batches,
-    collate,
-    encode,
-    fast_forward,
-    fine_tune_lora,
-    grow,
-    schedule,
-    weighted_loss,
-)
+from stethoscope.models.gemma import fast_forward
+from stethoscope.models.loop import batches, schedule
+from stethoscope.models.lora import LORA_TARGETS, fine_tune_lora
+from stethoscope.models.loss import Example, collate, encode, weighted_loss
+from stethoscope.models.pretrain import pretrain
 from stethoscope.problems.records import completion, prompt, write_problems
 from stethoscope.runtime.files import atomic_folder, folder_digest
 from stethoscope.runtime.resume import Checkpoint
@@ -213,12 +206,12 @@ def test_the_learning_rate_rises_stays_and_falls():
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
-def test_growing_twice_gives_the_same_bytes_and_learns(tokenizer, precision):
+def test_pretraining_twice_gives_the_same_bytes_and_learns(tokenizer, precision):
     settings = pretraining(epochs=12, batch_size=12, precision=precision)
     runs, lines = [], []
     for _ in range(2):
         model = new_model(SMALL, len(tokenizer), seed=0)
-        grow(model, tokenizer, PROBLEMS, settings, seed=4, progress=lines.append)
+        pretrain(model, tokenizer, PROBLEMS, settings, seed=4, progress=lines.append)
         runs.append(weights_of(model))
     assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
     start = new_model(SMALL, len(tokenizer), seed=0)
@@ -232,7 +225,7 @@ def test_another_seed_gives_other_weights(tokenizer):
     runs = []
     for seed in (0, 1):
         model = new_model(SMALL, len(tokenizer), seed=0)
-        grow(model, tokenizer, PROBLEMS, pretraining(batch_size=12), seed, silent)
+        pretrain(model, tokenizer, PROBLEMS, pretraining(batch_size=12), seed, silent)
         runs.append(weights_of(model))
     assert any(not torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
 
@@ -284,7 +277,7 @@ def test_an_interrupted_training_ends_with_the_bytes_of_one_that_was_not(tokeniz
         lora_of(tokenizer, checkpoint, pull_the_plug, dropout=0.1)
     assert checkpoint.load()["steps"] == 7
     assert equal(lora_of(tokenizer, checkpoint, lines.append, dropout=0.1), whole)
-    assert lines[0] == "goes on after step 7 of 21"
+    assert lines[0] == "resumes after step 7 of 21"
     assert lines[1].startswith("step 8 of 21")
     assert not equal(whole, lora_of(tokenizer))  # dropout is part of what is repeated
     checkpoint.remove()
@@ -340,7 +333,7 @@ def main(progress):
     from test_training import PROBLEMS, SMALL
     from stethoscope.problems.records import completion, prompt
     from stethoscope.models.base import new_model, train_tokenizer
-    from stethoscope.models.training import fine_tune_lora
+    from stethoscope.models.lora import fine_tune_lora
     from study_settings import lora
 
     accelerator = Accelerator(cpu=True)
@@ -387,8 +380,8 @@ def test_the_script_saves_what_peft_reads_and_names_its_base(tokenizer, tmp_path
         save_model(new_model(SMALL, len(tokenizer), seed=0), tokenizer, folder)
     records = [{**p, "level": "Level 1", "type": "Algebra"} for p in PROBLEMS[:9]]
     write_problems(tmp_path / "train.jsonl", records)
-    lora = {"rank": 2, "epochs": 1, "batch_size": 4, "processes": 1}
-    settings = {"problems": {"algebra": 8}, "lora": lora}
+    settings_of_lora = {**asdict(lora(rank=2, epochs=1, batch_size=4)), "processes": 1}
+    settings = {"problems": {"algebra": 8}, "lora": settings_of_lora}
     manifest, lines = tmp_path / "model/manifest.json", []
     given = {
         "inputs": SimpleNamespace(problems=tmp_path / "train.jsonl", model=manifest),
@@ -411,7 +404,7 @@ def test_the_script_saves_what_peft_reads_and_names_its_base(tokenizer, tmp_path
 
 def test_an_unknown_precision_is_refused(model, tokenizer):
     with pytest.raises(ValueError, match="precision: 'fp8' is neither 'bf16' nor 'fp32'"):
-        grow(model, tokenizer, PROBLEMS, replace(pretraining(), precision="fp8"), 0, silent)
+        pretrain(model, tokenizer, PROBLEMS, replace(pretraining(), precision="fp8"), 0, silent)
 
 
 def test_lora_targets_are_the_seven_modules_of_each_decoder_layer_and_no_others(model):

@@ -7,7 +7,7 @@ import pytest
 
 from stethoscope.planning.cost import CPU, GB, MB, Cost, estimate, jobs, requests, sizes
 from stethoscope.study.load import check, load_yaml
-from stethoscope.study.queries import families
+from stethoscope.study.queries import edit_specs
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -53,7 +53,7 @@ def gemma(full):
 @pytest.mark.parametrize(
     ("rule", "names", "took"),
     [
-        ("grow_model", {}, 226.7),
+        ("pretrain_model", {}, 226.7),
         ("train_saes", {"sae": "narrow"}, 81.8),
         ("train_saes", {"sae": "wide"}, 237.5),
         ("train_adapter", {"vector": "v2"}, 52.2),
@@ -63,8 +63,8 @@ def gemma(full):
         ("sum_activations", {"sae": "wide"}, 21.2),
         ("search_alphas", {"search": "cp"}, 54.3),
         ("measure_gains", {"vector": "v2", "subject": "number_theory"}, 13.8),
-        ("evaluate_edits", {"family": "cp"}, 23.3),
-        ("evaluate_edits", {"family": "v25_all"}, 20.6),
+        ("evaluate_edits", {"spec": "cp"}, 23.3),
+        ("evaluate_edits", {"spec": "v25_all"}, 20.6),
     ],
 )
 def test_an_estimate_is_near_what_the_job_took(measured, rule, names, took):
@@ -100,9 +100,9 @@ def test_llama_scopes_widths_are_multiples_of_the_hidden_size(gemma):
 
 
 def test_a_grown_study_asks_for_little_and_a_loaded_one_for_a_gpu(full, gemma):
-    small = requests(full, "evaluate_edits", {"family": "sp"})
+    small = requests(full, "evaluate_edits", {"spec": "sp"})
     assert small["gpu"] == 0 and small["mem_mb"] <= 2000 and small["runtime"] <= 20
-    large = requests(gemma, "evaluate_edits", {"family": "sp"})
+    large = requests(gemma, "evaluate_edits", {"spec": "sp"})
     assert large["gpu"] == 1 and 10_000 <= large["mem_mb"] <= 40_000 and large["runtime"] > 60
     light = requests(gemma, "compare_edits", {})
     assert light["gpu"] == 0 and light["mem_mb"] <= 2000
@@ -118,9 +118,9 @@ def test_requests_grow_with_each_attempt(gemma):
 
 
 def test_requests_hold_what_jobs_of_the_full_study_held(full):
-    held = {"grow_model": ({}, 2402), "train_saes": ({"sae": "wide"}, 1746)}
+    held = {"pretrain_model": ({}, 2402), "train_saes": ({"sae": "wide"}, 1746)}
     held |= {"train_adapter": ({"vector": "v25"}, 1565), "sum_activations": ({"sae": "wide"}, 1051)}
-    held |= {"evaluate_edits": ({"family": "full"}, 689)}
+    held |= {"evaluate_edits": ({"spec": "full"}, 689)}
     for rule, (names, mebibytes) in held.items():
         asked = requests(full, rule, names)["mem_mb"]
         assert 1.1 * mebibytes * 1.048 < asked < 4 * mebibytes, rule
@@ -128,19 +128,19 @@ def test_requests_hold_what_jobs_of_the_full_study_held(full):
 
 def test_an_edit_costs_by_its_draws_and_alphas(full):
     def answering(family):
-        return estimate(full, "evaluate_edits", {"family": family}).cpu - CPU.start
+        return estimate(full, "evaluate_edits", {"spec": family}).cpu - CPU.start
 
     # 850 test problems, and 100 of Number Theory on validation for each alpha
     assert answering("sp") / answering("scaled") == pytest.approx(1250 / 950, rel=0.01)
     assert answering("random") / answering("sp") == pytest.approx(55, rel=0.01)
-    swept = estimate(full, "evaluate_again", {"again": "sweep", "family": "full"})
+    swept = estimate(full, "evaluate_again", {"again": "sweep", "spec": "full"})
     assert (swept.cpu - CPU.start) / answering("sp") == pytest.approx(6 * 850 / 1250, rel=0.01)
 
 
 def test_each_job_whose_cost_differs_can_be_estimated(full, gemma):
     for study in (full, gemma):
         listed = jobs(study)
-        assert len(listed["build_edits"]) == len(families(study))
+        assert len(listed["build_edits"]) == len(edit_specs(study))
         for rule, wildcards in listed.items():
             for names in wildcards:
                 cost = estimate(study, rule, names)

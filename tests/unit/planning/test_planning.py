@@ -10,19 +10,19 @@ DRY_RUN = """Building DAG of jobs...
 Job stats:
 job                count
 ---------------  -------
-grow_model             2
+pretrain_model             2
 evaluate_edits         4
 render_report          1
 all                    1
 total                  8
 
 [Fri Nov 20 20:27:09 2026]
-Job 5: grow the base model
+Job 5: pretrain the base model
 """
 
 
 def test_the_jobs_are_read_from_the_table_of_a_dry_run():
-    assert jobs_in(DRY_RUN) == {"grow_model": 2, "evaluate_edits": 4, "render_report": 1}
+    assert jobs_in(DRY_RUN) == {"pretrain_model": 2, "evaluate_edits": 4, "render_report": 1}
     assert jobs_in("Building DAG of jobs...\nNothing to be done.\n") == {}
 
 
@@ -37,15 +37,15 @@ def test_measured_hours_are_summed_over_the_jobs_of_a_rule(tmp_path):
 
 def test_each_stage_has_the_cost_of_its_jobs_and_of_those_left():
     study = read("demo")
-    counts = {"grow_model": 2, "train_adapter": 2, "extract_task_vector": 2, "render_report": 1}
-    lines = plan(study, counts, {"train_adapter": 1, "render_report": 1}, {"grow_model": 0.1})
+    counts = {"pretrain_model": 2, "train_adapter": 2, "extract_task_vector": 2, "render_report": 1}
+    lines = plan(study, counts, {"train_adapter": 1, "render_report": 1}, {"pretrain_model": 0.1})
     assert [(line.stage, line.jobs, line.left) for line in lines] == [
         ("model", 2, 0),
         ("task vectors", 4, 1),
         ("statistics and report", 1, 1),
     ]
     grown, vectors, _ = lines
-    assert grown.cost.cpu == pytest.approx(2 * estimate(study, "grow_model").cpu)
+    assert grown.cost.cpu == pytest.approx(2 * estimate(study, "pretrain_model").cpu)
     assert grown.cost_left.cpu == 0 and grown.measured == 0.1
     trained = estimate(study, "train_adapter", {"vector": "v2"}).cpu
     assert vectors.cost_left.cpu == pytest.approx(trained)
@@ -54,7 +54,7 @@ def test_each_stage_has_the_cost_of_its_jobs_and_of_those_left():
 
 def test_the_text_sums_its_rows():
     study = read("demo")
-    counts = {"grow_model": 1, "train_adapter": 1, "render_report": 3}
+    counts = {"pretrain_model": 1, "train_adapter": 1, "render_report": 3}
     rows = to_text(study, plan(study, counts, {})).splitlines()
     assert rows[0].startswith("demo: ")
     total = next(row for row in rows if row.startswith("total")).split()

@@ -5,17 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from report_inputs import published_record, published_sentences
+from report_inputs import published_checks, published_record
 from scipy import stats
 
-from stethoscope.published.audit import (
-    CHECKS,
-    each,
-    published_checks,
-    run_check,
-    signed,
-    two_digits,
-)
+from stethoscope.published.audit import each, published_tables, run_check, signed, two_digits
 from stethoscope.published.checks.check import (
     CONTRADICTED,
     HOLDS,
@@ -25,7 +18,7 @@ from stethoscope.published.checks.check import (
 )
 from stethoscope.published.record import layer_set, significant, spans
 
-SENTENCES = published_sentences()
+CHECKS = published_checks()
 COLUMNS = {"table1": "method", "table2": "config", "text_claims": "claim_id", "table6": "layer"}
 
 
@@ -36,7 +29,7 @@ def record():
 
 @pytest.fixture(scope="module")
 def found(record):
-    return published_checks(record, SENTENCES).set_index("check")
+    return published_tables(record, CHECKS)["checks"].set_index("check")
 
 
 def altered(record, table, row, column, value):
@@ -60,8 +53,7 @@ def without(record, table, **row):
 
 def verdict(record, name):
     """The verdict of a check, after its sentences were written too."""
-    (check,) = [check for check in CHECKS if check.name == name]
-    return run_check(check, record, SENTENCES[name])["verdict"]
+    return run_check(name, CHECKS[name], record)["verdict"]
 
 
 def test_every_check_has_a_place_a_claim_a_finding_and_a_known_verdict(found):
@@ -219,7 +211,7 @@ def test_empty_cells_leave_checks_undecided_and_raise_nothing(record, table):
     numbers = [c for c in frame.columns if c not in ("method", "config", "configuration", "alpha")]
     numbers = [c for c in numbers if c not in ("n_layers", "rank")]
     frame[numbers] = np.nan
-    found = published_checks(replace(record, **{table: frame}), SENTENCES)
+    found = published_tables(replace(record, **{table: frame}), CHECKS)["checks"]
     assert len(found) == len(CHECKS)
     assert (found["verdict"] == UNDECIDED).sum() >= 14
     assert not found["found"].str.contains("nan").any()
@@ -235,7 +227,7 @@ def test_quotes_name_their_claims_and_places(found):
 def test_every_claim_that_is_cited_is_in_the_record_once(record):
     names = set(record.text_claims["claim_id"])
     assert len(names) == len(record.text_claims)
-    assert {name for check in CHECKS for name in check.claims} <= names
+    assert {name for check in CHECKS.values() for name in check.get("claims", ())} <= names
     with pytest.raises(ValueError, match="text_claims: expected one row C99, found 0"):
         record.claim("C99")
 
@@ -264,5 +256,6 @@ def test_numbers_and_rows_are_written_as_the_sentences_need_them():
     assert each(table, "{name} {value:.1f}", "; ") == "a 1.5; b 2.2"
 
 
-def test_every_check_has_its_sentences():
-    assert sorted(SENTENCES) == sorted(check.name for check in CHECKS)
+def test_a_check_without_a_function_is_named(record):
+    with pytest.raises(ValueError, match="checks.yaml: no function .* for 'no-such-check'"):
+        run_check("no-such-check", {}, record)

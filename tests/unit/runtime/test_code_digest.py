@@ -1,13 +1,18 @@
 """The digest of a script follows its imports through packages, and nothing else."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from imports import users_by_module
 
-from stethoscope.runtime.code_digest import code_digest, imported_modules
+from stethoscope.runtime.code_digest import code_digest
 
 SCRIPTS = Path(__file__).parents[3] / "workflow/scripts"
+MODULES = sorted(
+    path.relative_to(SCRIPTS).as_posix() for path in SCRIPTS.glob("stethoscope/**/*.py")
+)
 FILES = {
     "script.py": "import os\nfrom library.edits.build import f\n",
     "library/__init__.py": "",
@@ -68,8 +73,26 @@ def test_the_digest_does_not_depend_on_times_or_on_the_folder(code, tmp_path_fac
     assert code_digest(moved / "script.py", moved / "library") == before
 
 
-@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.py")), ids=lambda path: path.stem)
-def test_every_script_brings_its_modules_and_the_packages_above_them(script):
-    modules = imported_modules(script, SCRIPTS / "stethoscope")
-    packages = {path.parent for path in modules}
-    assert modules and {package / "__init__.py" for package in packages} <= set(modules)
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """A copy of scripts and library, which scripts import a module, and digests of the scripts."""
+    scripts = tmp_path_factory.mktemp("copy") / "scripts"
+    shutil.copytree(SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def digests() -> dict[str, str]:
+        return {
+            path.stem: code_digest(path, scripts / "stethoscope") for path in scripts.glob("*.py")
+        }
+
+    return scripts, users_by_module(scripts), digests(), digests
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_editing_a_module_changes_the_digest_of_exactly_the_scripts_that_import_it(copied, module):
+    scripts, users, before, digests = copied
+    path = scripts / module
+    text = path.read_text()
+    path.write_text(text + "\n# edited\n")
+    after = digests()
+    path.write_text(text)
+    assert {script for script in before if before[script] != after[script]} == users[path]

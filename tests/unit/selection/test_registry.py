@@ -16,8 +16,9 @@ from stethoscope.selection.needs import Vector
 from stethoscope.selection.registry import SELECTORS, selector
 from stethoscope.selection.select import load_given, selection_record
 from stethoscope.study import load, model, selections
+from stethoscope.task_vectors.delta import LowRank
 from stethoscope.task_vectors.energies import layer_energies
-from stethoscope.task_vectors.task_vector import LowRank, TaskVector
+from stethoscope.task_vectors.task_vector import TaskVector
 
 LINE = {"by": "sp_over_norm", "sae": "narrow", "subject": "algebra", "vector": "v2", "like": "sp"}
 

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stethoscope.edits.editing import edited_weight, scaled
+from stethoscope.edits.weights import edited_weight
 from stethoscope.selection.cma_search import SearchSettings, alpha_columns, keep, search
-from stethoscope.task_vectors.task_vector import LowRank, TaskVector
+from stethoscope.task_vectors.delta import LowRank
+from stethoscope.task_vectors.task_vector import TaskVector, scaled
 
 OPTIMUM = np.array([0.2, 1.1, 0.7])
 SETTINGS = SearchSettings(

@@ -6,14 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stethoscope.names import sets_by_draw
 from stethoscope.saes.problem_sums import ProblemSums
 from stethoscope.selection.by_set import by_random
 from stethoscope.selection.needs import SubjectSums
 from stethoscope.selection.registry import SELECTORS, Selector
 from stethoscope.selection.select import highest, select, select_and_score, selection_record
-from stethoscope.study.queries import concrete_selections
+from stethoscope.task_vectors.delta import LowRank
 from stethoscope.task_vectors.energies import layer_energies
-from stethoscope.task_vectors.task_vector import LowRank, TaskVector
+from stethoscope.task_vectors.task_vector import TaskVector
 
 TABLE = pd.DataFrame(
     {
@@ -194,13 +195,13 @@ def test_fewer_candidates_match_the_norm_less_well_and_come_from_the_same_drawin
 def test_a_selection_is_one_set_or_one_a_draw_by_name():
     settings = {"by": "specificity", "sp_table": TABLE, "top": 1}
     ranked = {"selection": "sp"} | selection_record(5, None, settings)
-    assert concrete_selections(ranked) == {"sp": ranked}
+    assert sets_by_draw(ranked) == {None: ranked}
     assert (ranked["layers"], ranked["scores"]) == ([3], TABLE["sp"].tolist())
 
     settings = {"by": "random", "like": [0, 2], "seed": 1}
     drawn = {"selection": "twins"} | selection_record(6, 3, settings)
-    assert concrete_selections(drawn) == {
-        f"twins-{draw}": {"layers": by_random(6, [0, 2], draw, seed=1)} for draw in (1, 2, 3)
+    assert sets_by_draw(drawn) == {
+        draw: {"layers": by_random(6, [0, 2], draw, seed=1)} for draw in (1, 2, 3)
     }
 
 

@@ -7,10 +7,8 @@ import pytest
 from report_inputs import EFFECTS, RULES, write_inputs
 from scipy.stats import spearmanr
 
-from stethoscope.report import verdicts
 from stethoscope.report.bench_table import bench, bench_table, rank, same_layers
 from stethoscope.report.facts import Report, load_sources
-from stethoscope.report.findings import findings
 from stethoscope.report.paper_tables import methods
 from stethoscope.statistics.selectors import layers_table, selectors_table
 
@@ -152,32 +150,6 @@ def test_controls_stand_in_the_bench_and_not_in_table_1(tmp_path):
     report = make(tmp_path)
     assert "norm" not in {method.edit.name for method in methods(report)}
     assert {"norm", "scaled"} <= {edit.name for edit in report.of("control")}
-
-
-@pytest.mark.parametrize(
-    ("directions", "answer"),
-    [
-        (["above", "above"], "than all of them"),
-        (["above", "none"], "than some"),
-        (["none", "none"], "not shown at this n"),
-        (["none", "below"], "no, worse than some"),
-        (["above", "below"], "than some, and worse than some"),
-    ],
-)
-def test_against_other_selectors_the_intervals_decide(directions, answer):
-    assert verdicts.against_rivals(directions) == answer
-
-
-@pytest.mark.parametrize(
-    ("gain", "answer"), [(80, "than all of them"), (21, "not shown at this n"), (-40, "no, worse")]
-)
-def test_the_finding_on_other_selectors_follows_from_their_intervals(tmp_path, gain, answer):
-    report = make(tmp_path, effects=EFFECTS | {"sp": ("1.0", gain, 0)})
-    found = {finding.key: finding for finding in findings(report)}
-    for key in ("ours-norm", "ours-selectors"):
-        assert found[key].answer.startswith(answer)
-    assert "ours-depth" not in found  # no window of this study answers problems
-    assert "ours-scaled" in found
 
 
 @pytest.mark.parametrize(("shared", "count"), [(["3", "3"], 1), (["3", "2"], 0)])

@@ -5,28 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from stethoscope.statistics.paired import accuracy, choose_alpha, comparisons
+from stethoscope.statistics.paired import accuracy, comparisons
 from stethoscope.statistics.tests import newcombe_interval
-
-
-def test_alpha_of_the_highest_accuracy_is_chosen_over_added_up_rows():
-    frame = pd.DataFrame(
-        {"alpha": [0.4, 0.8, 0.4, 0.8], "n": [10, 10, 50, 50], "correct": [9, 5, 20, 25]}
-    )
-    assert choose_alpha(frame) == 0.8  # 30 against 29 of 60
-
-
-def test_tied_alphas_go_to_the_smaller_one_in_any_order_of_rows():
-    frame = pd.DataFrame({"alpha": [1.0, 0.6, 0.8], "n": 50, "correct": [30, 29, 30]})
-    assert choose_alpha(frame) == 0.8
-    assert choose_alpha(frame[::-1]) == 0.8
-
-
-def test_alphas_asked_unequal_numbers_of_problems_are_refused():
-    frame = pd.DataFrame({"alpha": [0.4, 0.8], "n": [50, 49], "correct": [20, 25]})
-    with pytest.raises(ValueError, match=r"0\.4: 50, 0\.8: 49"):
-        choose_alpha(frame)
-
 
 # --- tables over per-problem samples ---------------------------------------------------------
 

@@ -53,5 +53,5 @@ def test_a_study_without_protocols_has_a_table_without_rows():
 
 def test_other_problems_than_the_bases_are_an_error():
     frame = answers(base=("rw", "r"), sp=("rw", "r"))
-    with pytest.raises(ValueError, match="main: sp and base were asked other problems"):
+    with pytest.raises(ValueError, match="main: sp and base answered other problems"):
         protocols_table({"main": frame.iloc[:-1]})

@@ -110,9 +110,9 @@ def test_repeated_answers_that_differ_in_words_are_counted_even_if_as_right():
 
 def test_a_sweep_of_other_problems_than_the_test_is_refused():
     test = swept()[swept()["alpha"] == 0.5].iloc[1:]
-    with pytest.raises(ValueError, match="number_theory n0 was asked once only"):
+    with pytest.raises(ValueError, match="number_theory n0 was answered once only"):
         optimism(swept(), swept(), test, {(1, "sp"): 0.5})
-    with pytest.raises(ValueError, match="number_theory: not every alpha was asked the same"):
+    with pytest.raises(ValueError, match="number_theory: not every alpha answered the same"):
         optimism(swept().iloc[1:], swept(), swept(), {(1, "sp"): 0.5})
 
 
@@ -151,13 +151,15 @@ def test_a_study_that_reads_the_test_problems_once_has_tables_without_rows():
 
 
 def test_answers_are_read_from_the_folders_that_an_evaluation_names(tmp_path):
-    root = tmp_path / "results/small/seed-7/evaluations/test"
+    root = tmp_path / "evaluations/test"
     for place in ("sp/alpha-0.5", "sp/alpha-2.0"):  # the second is of another run
         (root / place).mkdir(parents=True)
         sample = {"doc_id": 0, "doc_hash": "h", "level": 1, "math_verify": 1, "parsed": 1}
         sample |= {"n_tokens": 9, "truncated": 0, "completion": place}
         (root / place / f"samples_{TARGET}.jsonl").write_text(json.dumps(sample) + "\n")
-    (root / "sp.json").write_text(json.dumps({"written": {"sp/alpha-0.5": {}}}))
+    record = {"spec": "sp", "draw": None, "alpha": 0.5}
+    listed = {"seed": 7, "written": {"sp/alpha-0.5": record}}
+    (root / "sp.json").write_text(json.dumps(listed))
     found = read_answers([root / "sp.json"], [TARGET])
     assert found.to_dict("records") == [
         {"seed": 7, "edit": "sp", "alpha": 0.5, "subject": TARGET, "doc_hash": "h", "correct": 1}

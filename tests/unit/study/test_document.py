@@ -14,7 +14,7 @@ from stethoscope.study.training import Lora, Pretraining, SaeTraining, Search
 ROOT = Path(__file__).parents[3]
 OF_LIBRARY = {
     "ModelSettings": {*Architecture.model_fields},
-    "GrowSettings": {*Pretraining.model_fields},
+    "PretrainSettings": {*Pretraining.model_fields},
     "LoraSettings": {*Lora.model_fields} - {"processes"},
     "SaeSettings": {*SaeTraining.model_fields} - {"problems"} | {"features", "k"},
     "SearchSettings": {"evaluations", "population", "sigma", "start", "bounds", "seed"},

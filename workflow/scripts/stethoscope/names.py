@@ -44,6 +44,16 @@ class EditId:
         return cls(record["spec"], record["draw"], record.get("alpha"))
 
 
+def sets_by_draw(selection: Mapping[str, Any]) -> dict[int | None, Mapping[str, Any]]:
+    """The sets of layers in the file of a selection by draw, from 1; None where it has no draws.
+
+    Each has `layers`, and `scores` where there are any.
+    """
+    if "draws" not in selection:
+        return {None: selection}
+    return dict(enumerate(selection["draws"], start=1))
+
+
 def selection_name(selection: SelectionId) -> str:
     """As in the column `selection`: sp, or random-3 for a draw."""
     return _drawn(selection.name, selection.draw)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stethoscope.edits.editing import edited_weight
+from stethoscope.edits.weights import edited_weight
 from stethoscope.runtime.files import (
     MANIFEST,
     atomic_folder,
@@ -33,9 +33,8 @@ from stethoscope.runtime.tensor_files import (
     tensor_places,
     to_float32,
 )
+from stethoscope.task_vectors.delta import Delta
 from stethoscope.task_vectors.task_vector import (
-    Dense,
-    LowRank,
     TaskVector,
     check_base,
     check_fits,
@@ -100,7 +99,7 @@ def export_checkpoint(
 
 
 def export_summary(record: pd.DataFrame) -> dict:
-    """What landed of an edit, over all its tensors: shares as in `editing.energy_summary`."""
+    """What landed of an edit, over all its tensors: shares as in `energy.energy_summary`."""
     total = record[["entries", "energy_edit", "landed", "inner", "unchanged"]].sum()
     return {
         "tensors": len(record),
@@ -135,14 +134,14 @@ def _copy_edited(
         for name, place in places.items():
             if not shared:
                 _copy_range(old.fileno(), new.fileno(), done, place.start)
-            rows.append(_write_edited(new.fileno(), name, place, edit.modules[name]))
+            rows.append(_write_edited(new.fileno(), name, place, edit.modules[name].in_memory()))
             done = place.start + place.size
         if not shared:
             _copy_range(old.fileno(), new.fileno(), done, os.fstat(old.fileno()).st_size)
     return rows
 
 
-def _write_edited(file: int, name: str, place: Place, delta: LowRank | Dense) -> dict:
+def _write_edited(file: int, name: str, place: Place, delta: Delta) -> dict:
     """Write stored(W + edit) in the place of W; its row of the record."""
     sums = {"energy_edit": 0.0, "landed": 0.0, "inner": 0.0, "unchanged": 0}
     start = place.start

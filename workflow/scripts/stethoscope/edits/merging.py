@@ -1,30 +1,32 @@
 """Merging task vectors that interfere (paper, appendix E): TIES, DARE, Localize-and-Stitch.
 
 The paper adds two task vectors, sees them interfere, and names these three as what to try next.
-The plain sum is exact in factors (`taskvectors.combine`); what comes out here is not low rank, so
-it is `Dense`. All three take a vector with weight w as w * tau, and merge what they are given: an
-edit gives them the selected layers only. alpha is the papers' lambda.
+The plain sum is exact in factors (`task_vector.combine`); what comes out here is not low rank.
+All three take a vector with weight w as w * tau, and merge what they are given: an edit gives
+them the selected layers only. alpha is the papers' lambda.
 
-A module's result is worked out when it is asked for: one module of each vector is dense at a time,
-and how much of the result is held is up to the caller. The order in which vectors are given
-never matters. docs/merging.md says where other codes differ. numpy only.
+A module's result is worked out on demand: one module of each vector is dense at a time, and how
+much of the result is held is up to the caller. The order in which vectors are given never
+matters. docs/merging.md says where other codes differ. numpy only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from stethoscope.runtime.files import sha256_bytes
-from stethoscope.task_vectors.task_vector import Dense, DenseOnDemand, LowRank, TaskVector, layer_of
+from stethoscope.task_vectors.delta import Delta, OnDemand
+from stethoscope.task_vectors.task_vector import TaskVector, layer_of
 
 
 def ties(
     vectors: Mapping[str, TaskVector], weights: Mapping[str, float], density: float
-) -> DenseOnDemand:
+) -> dict[str, OnDemand]:
     """TIES-Merging (Yadav et al. 2023): trim, elect a sign, average what agrees with it.
 
     Of each vector the entries of largest magnitude are kept, over all its modules together (as in
@@ -39,18 +41,18 @@ def ties(
     """
     trimmed = _trimmed(vectors, weights, density)
 
-    def merge(module: str) -> Dense:
+    def merge(module: str) -> np.ndarray:
         parts = trimmed(module)
         elected = np.sign(parts.sum(axis=0))
         agrees = (np.sign(parts) == elected) & (parts != 0)
         return _mean_over(parts, agrees)
 
-    return DenseOnDemand(_shapes(vectors, weights), merge)
+    return _on_demand(vectors, weights, merge)
 
 
 def localize_and_stitch(
     vectors: Mapping[str, TaskVector], weights: Mapping[str, float], density: float
-) -> DenseOnDemand:
+) -> dict[str, OnDemand]:
     """Localize-and-Stitch (He et al. 2024) in its dataless form.
 
     Localize: the entries of largest magnitude of each vector, over all its modules together.
@@ -59,11 +61,11 @@ def localize_and_stitch(
     """
     trimmed = _trimmed(vectors, weights, density)
 
-    def stitch(module: str) -> Dense:
+    def stitch(module: str) -> np.ndarray:
         parts = trimmed(module)
         return _mean_over(parts, parts != 0)
 
-    return DenseOnDemand(_shapes(vectors, weights), stitch)
+    return _on_demand(vectors, weights, stitch)
 
 
 def dare(
@@ -72,7 +74,7 @@ def dare(
     drop: float,
     seed: int,
     draw: int = 1,
-) -> DenseOnDemand:
+) -> dict[str, OnDemand]:
     """DARE (Yu et al. 2023): drop entries at random, rescale the rest, and add the vectors up.
 
     Each entry is dropped with probability p = drop, and what stays is divided by 1 - p, so that
@@ -86,24 +88,24 @@ def dare(
         raise ValueError(f"merging.drop: {drop} is not at least 0 and below 1")
     weighted = _weighted(vectors, weights)
 
-    def add(module: str) -> Dense:
+    def add(module: str) -> np.ndarray:
         thinned = []
         for name, values in _side_by_side(weighted, module).items():
             draws = _generator(seed, draw, name, module).random(values.shape, dtype=np.float32)
             thinned.append(np.where(draws >= drop, values / np.float32(1 - drop), 0))
-        return Dense(np.sum(thinned, axis=0, dtype=np.float32))
+        return np.sum(thinned, axis=0, dtype=np.float32)
 
-    return DenseOnDemand(_shapes(vectors, weights), add)
+    return _on_demand(vectors, weights, add)
 
 
-METHODS: Mapping[str, Callable[..., DenseOnDemand]] = {
+METHODS: Mapping[str, Callable[..., dict[str, OnDemand]]] = {
     "ties": ties,
     "dare": dare,
     "localize_and_stitch": localize_and_stitch,
 }
 
 
-def magnitude_threshold(modules: Collection[LowRank | Dense], density: float) -> np.float32:
+def magnitude_threshold(modules: Collection[Delta], density: float) -> np.float32:
     """Magnitude of the k-th largest entry of all modules together, k = density * entries.
 
     k is rounded, and at least 1. Entries of equal magnitude stand or fall together, so that no
@@ -168,7 +170,7 @@ def interference(
 
 def _weighted(
     vectors: Mapping[str, TaskVector], weights: Mapping[str, float]
-) -> dict[str, dict[str, LowRank | Dense]]:
+) -> dict[str, dict[str, Delta]]:
     """w * tau of each vector by name and module, still in the form that it has."""
     found = {
         name: {module: d.scaled(weights[name]) for module, d in vectors[name].modules.items()}
@@ -177,17 +179,17 @@ def _weighted(
     return {name: modules for name, modules in found.items() if modules}
 
 
-def _shapes(
-    vectors: Mapping[str, TaskVector], weights: Mapping[str, float]
-) -> dict[str, tuple[int, int]]:
-    """(outputs, inputs) of the modules that any of the vectors has, in order of their names."""
-    found = {module: s for name in weights for module, s in vectors[name].shapes().items()}
-    return dict(sorted(found.items()))
+def _on_demand(
+    vectors: Mapping[str, TaskVector],
+    weights: Mapping[str, float],
+    merge: Callable[[str], np.ndarray],
+) -> dict[str, OnDemand]:
+    """What `merge` makes of each module that any of the vectors has, in order of their names."""
+    shapes = {module: s for name in weights for module, s in vectors[name].shapes().items()}
+    return {module: OnDemand(s, partial(merge, module)) for module, s in sorted(shapes.items())}
 
 
-def _side_by_side(
-    vectors: Mapping[str, Mapping[str, LowRank | Dense]], module: str
-) -> dict[str, np.ndarray]:
+def _side_by_side(vectors: Mapping[str, Mapping[str, Delta]], module: str) -> dict[str, np.ndarray]:
     """A module's dense difference in the vectors that have it, by vector."""
     return {name: deltas[module].dense() for name, deltas in vectors.items() if module in deltas}
 
@@ -207,10 +209,10 @@ def _cut(values: np.ndarray, threshold: np.float32) -> np.ndarray:
     return np.where(np.abs(values) >= threshold, values, np.float32(0))
 
 
-def _mean_over(parts: np.ndarray, counted: np.ndarray) -> Dense:
+def _mean_over(parts: np.ndarray, counted: np.ndarray) -> np.ndarray:
     """Mean over the vectors of the entries that count; zero where none does."""
     count = np.maximum(counted.sum(axis=0), 1).astype(np.float32)
-    return Dense(np.where(counted, parts, np.float32(0)).sum(axis=0) / count)
+    return np.where(counted, parts, np.float32(0)).sum(axis=0) / count
 
 
 def _generator(seed: int, draw: int, vector: str, module: str) -> np.random.Generator:
@@ -219,7 +221,7 @@ def _generator(seed: int, draw: int, vector: str, module: str) -> np.random.Gene
     return np.random.default_rng([seed, draw, name])
 
 
-def _magnitude_bits(delta: LowRank | Dense) -> np.ndarray:
+def _magnitude_bits(delta: Delta) -> np.ndarray:
     return np.abs(delta.dense().astype(np.float32)).view(np.uint32).ravel()
 
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stethoscope.task_vectors.task_vector import LowRank, layer_of, part_of
+from stethoscope.task_vectors.delta import LowRank
+from stethoscope.task_vectors.task_vector import TaskVector, layer_of, part_of
 
 WRITERS = ("self_attn.o_proj", "mlp.down_proj")
 # Gemma's sandwich: the RMSNorm that stands between each module and the residual stream.
@@ -152,6 +153,15 @@ def project(module: str, delta: LowRank, where: StreamMap) -> LowRank:
     side = _stream_side(module, delta)
     part = where.image @ (where.dual.T @ side)
     return _with_stream_side(module, delta, side - part if where.complement else part)
+
+
+def projected(vector: TaskVector, maps: Mapping[str, StreamMap]) -> TaskVector:
+    """The task vector with the stream side of each module mapped; factors in fp64.
+
+    maps: by module name.
+    """
+    modules = {name: project(name, delta, maps[name]) for name, delta in vector.modules.items()}
+    return TaskVector(modules, vector.base)
 
 
 def measured(module: str, delta: LowRank, gain: np.ndarray | None) -> LowRank:

@@ -1,20 +1,41 @@
 """What becomes of a task vector before it is added: nothing, a projection, or a merge of several.
 
-Paper, section 3 ("Why not project") and appendix E. numpy only.
+Paper, section 3 ("Why not project") and appendix E. A transform is one function in `TRANSFORMS`.
+numpy only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property, partial
 
 import numpy as np
 
-from stethoscope.edits.editing import matching_scale, projected, scaled
 from stethoscope.edits.merging import METHODS
-from stethoscope.edits.projection import StreamMap, stream_maps
-from stethoscope.task_vectors.task_vector import TaskVector, combine
+from stethoscope.edits.projection import StreamMap, projected, stream_maps
+from stethoscope.study.edit_spec import EditSpec
+from stethoscope.task_vectors.task_vector import TaskVector, combine, scaled
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a transform is given.
+
+    vectors: task vectors in the selected layers, by name. spec: of the edit. directions: of a
+    projection, (rank, d) by layer, or their number for the oracle. gains: of the norms by module,
+    for the norm-aware reading.
+    """
+
+    vectors: Mapping[str, TaskVector]
+    spec: EditSpec
+    directions: Mapping[int, np.ndarray] | int | None = None
+    gains: Mapping[str, np.ndarray] | None = None
+
+    @cached_property
+    def total(self) -> TaskVector:
+        """The weighted sum of the task vectors."""
+        return combine(self.vectors, self.spec.vectors)
 
 
 @dataclass(frozen=True)
@@ -31,30 +52,51 @@ class Transformed:
     scale: float = 1.0
 
 
-def transformed(
-    parts: Mapping[str, TaskVector],
-    recipe: Mapping[str, Any],
-    basis: Mapping[int, np.ndarray] | int | None = None,
-    gains: Mapping[str, np.ndarray] | None = None,
-) -> Transformed:
-    """The task vectors of an edit as its transform leaves them.
+def transformed(parts: Parts) -> Transformed:
+    """The task vectors of an edit as its transform leaves them."""
+    return TRANSFORMS[parts.spec.transform](parts)
 
-    parts: task vectors in the selected layers, by name. recipe: the edit's `vectors` (weight by
-    name), `transform` and that transform's settings. basis: directions of a projection, by layer,
-    or their number for the oracle. gains: of the norms, for the norm-aware reading.
-    """
-    vector, transform = combine(parts, recipe["vectors"]), recipe["transform"]
-    if transform == "raw":
-        return Transformed(vector, vector)
-    if transform in METHODS:
-        merged = METHODS[transform](parts, recipe["vectors"], **recipe["merging"])
-        return Transformed(vector, TaskVector(merged, vector.base))
-    how = recipe["projection"]
+
+def raw(parts: Parts) -> Transformed:
+    """The sum itself."""
+    return Transformed(parts.total, parts.total)
+
+
+def project(parts: Parts) -> Transformed:
+    """The sum projected on directions of the residual stream; with its norm, where wanted."""
+    how = parts.spec.projection
     complement = how["basis"] == "complement"
-    maps = stream_maps(vector.modules, basis, how["reading"], complement, gains)
-    kept = projected(vector, maps)
-    if transform == "raw_matched":
-        # the raw vector, shrunk to the norm that the projection has
-        return Transformed(vector, scaled(vector, matching_scale(vector, kept)))
-    scale = matching_scale(kept, vector) if how["match_norm"] else 1.0
-    return Transformed(vector, kept, maps, scale)
+    maps = stream_maps(
+        parts.total.modules, parts.directions, how["reading"], complement, parts.gains
+    )
+    kept = projected(parts.total, maps)
+    scale = matching_scale(kept, parts.total) if how["match_norm"] else 1.0
+    return Transformed(parts.total, kept, maps, scale)
+
+
+def raw_matched(parts: Parts) -> Transformed:
+    """The sum shrunk to the norm that its projection has."""
+    kept = project(parts).kept
+    return Transformed(parts.total, scaled(parts.total, matching_scale(parts.total, kept)))
+
+
+def merge(method: str, parts: Parts) -> Transformed:
+    """The task vectors merged otherwise than by their sum."""
+    merged = METHODS[method](parts.vectors, parts.spec.vectors, **parts.spec.merging)
+    return Transformed(parts.total, TaskVector(merged, parts.total.base))
+
+
+TRANSFORMS: Mapping[str, Callable[[Parts], Transformed]] = {
+    "raw": raw,
+    "project": project,
+    "raw_matched": raw_matched,
+    **{method: partial(merge, method) for method in METHODS},
+}
+
+
+def matching_scale(edit: TaskVector, like: TaskVector) -> float:
+    """Factor that gives an edit the norm of another; separates direction from size."""
+    energy = edit.energy()
+    if energy == 0:
+        raise ValueError("the projection keeps nothing of the task vector, so no scale matches it")
+    return float(np.sqrt(like.energy() / energy))

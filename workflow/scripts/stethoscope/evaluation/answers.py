@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from stethoscope.names import EditId, edit_name, samples_file
 from stethoscope.runtime.files import read_json, read_jsonl
-from stethoscope.runtime.jobs import seed_of
 
 COLUMNS = [
     "seed", "edit", "alpha", "subject", "doc_hash", "correct", "parsed", "truncated", "n_tokens",
@@ -24,14 +24,14 @@ def read_answers(evaluations: Iterable[str | Path], subjects: Sequence[str]) -> 
     """
     rows = []
     for path in map(Path, evaluations):
-        seed = seed_of(path)
-        for place in read_json(path)["written"]:
-            edit, alpha = place.split("/alpha-")
+        evaluation = read_json(path)
+        for folder, record in evaluation["written"].items():
+            edit = EditId.of(record)
+            about = {"seed": evaluation["seed"], "edit": edit_name(edit), "alpha": edit.alpha}
             for subject in subjects:
-                for sample in read_jsonl(path.parent / place / f"samples_{subject}.jsonl"):
+                for sample in read_jsonl(path.parent / folder / samples_file(subject)):
                     values = {"correct": sample["math_verify"]} | {
                         name: sample[name] for name in COLUMNS[6:] + ["doc_hash"]
                     }
-                    about = {"seed": seed, "edit": edit, "alpha": float(alpha), "subject": subject}
-                    rows.append(about | values)
+                    rows.append({**about, "subject": subject, **values})
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -17,7 +17,7 @@ from typing import Any
 from lm_eval.api.model import LM
 from transformers import PreTrainedTokenizerBase
 
-from stethoscope.evaluation.evaluation import check_requests
+from stethoscope.evaluation.backend import AnswerLengths
 from stethoscope.problems.records import prompt
 from stethoscope.runtime.files import read_json, sha256_file
 from stethoscope.task_vectors.task_vector import TaskVector
@@ -52,8 +52,8 @@ def largest_rank(folders: Sequence[Path]) -> int:
     raise ValueError(f"an adapter of rank {largest}: vLLM takes {RANKS[-1]} at most")
 
 
-class VllmLM(LM):
-    """lm-eval's model on a vLLM engine; lengths are as in evaluation.CountingHFLM."""
+class VllmLM(AnswerLengths, LM):
+    """lm-eval's model on a vLLM engine."""
 
     def __init__(
         self, engine: Any, tokenizer: PreTrainedTokenizerBase, max_length: int, sampling: Any
@@ -62,7 +62,6 @@ class VllmLM(LM):
         super().__init__()
         self.engine, self.tokenizer, self.max_length = engine, tokenizer, max_length
         self.adapter: Any = None
-        self.lengths: dict[tuple[int, ...], tuple[int, bool]] = {}
         self._sampling = sampling
 
     def tok_encode(self, text: str) -> list[int]:
@@ -71,7 +70,7 @@ class VllmLM(LM):
         return self.tokenizer.encode(text, add_special_tokens=not written)
 
     def generate_until(self, requests: list, disable_tqdm: bool = True) -> list[str]:
-        check_requests(requests, self.tok_encode, self.tokenizer.bos_token_id, self.max_length)
+        self.check(requests)
         prompts = [self.tok_encode(request.args[0]) for request in requests]
         outputs = self.engine.generate(
             [{"prompt_token_ids": ids} for ids in prompts],
@@ -84,13 +83,9 @@ class VllmLM(LM):
             answer = output.outputs[0]
             tokens = list(answer.token_ids)
             ended = bool(tokens) and tokens[-1] in self.tokenizer.all_special_ids
-            self.lengths[tuple(ids)] = (len(tokens) - ended, answer.finish_reason == "length")
+            self.keep_length(ids, len(tokens) - ended, answer.finish_reason == "length")
             answers.append(answer.text)
         return answers
-
-    def length(self, text: str) -> tuple[int, bool]:
-        """Tokens generated for a prompt (without the end token), and whether the cap cut them."""
-        return self.lengths[tuple(self.tok_encode(text))]
 
     def first_tokens(self, prompts: Sequence[str]) -> list[dict[int, float]]:
         """Log-probabilities of the likeliest first tokens of each prompt's answer."""

@@ -1,4 +1,4 @@
-"""Base models: grow one, save one, load one, and name its parts.
+"""Base models: create one, save one, load one, and name its parts.
 
 The demo's base model is a small Gemma 3 that the workflow trains itself; the paper's is
 Gemma-3-4B-IT. Both are Hugging Face directories and go through `load_model`, so that no later stage
@@ -61,7 +61,7 @@ _PIECES = (
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """Shape of a grown model, in Gemma 3's own terms.
+    """Shape of a pretrained model, in Gemma 3's own terms.
 
     layers, hidden, intermediate, heads, kv_heads, head_dim: sizes of the decoder.
     sliding_window: tokens that a local layer sees; every sixth layer is global, as in Gemma 3.

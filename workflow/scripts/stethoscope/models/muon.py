@@ -1,4 +1,4 @@
-"""Muon, the optimizer of a grown model's weight matrices, for many small matrices.
+"""Muon, the optimizer of a small model's weight matrices, for many small matrices.
 
 Computes what `torch.optim.Muon` does, number for number, but on stacks of matrices of one shape:
 a small model has dozens of small matrices, and one at a time they cost more in calls than in

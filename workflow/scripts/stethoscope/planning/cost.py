@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 from stethoscope.study import queries as studies
+from stethoscope.study.edit_spec import MERGING_NEEDS
 
 MB, GB = 10**6, 10**9
 # From so many parameters on a job that runs the model asks for a GPU.
@@ -202,41 +203,51 @@ def jobs(study: Mapping) -> dict[str, list[dict[str, str]]]:
             if not _trained(study, sae)
             for layer in range(studies.layer_count(study))
         ],
+        "measure_saes": [{"sae": sae} for sae in study["saes"] if not _trained(study, sae)],
         "sum_activations": [{"sae": sae} for sae in study["saes"]],
         "sum_control_activations": [
             {"sae": sae, "control": control} for sae, control in studies.control_encoders(study)
         ],
         "train_adapter": [{"vector": vector} for vector in vectors],
         "search_alphas": [{"search": name} for name in study["searches"]],
-        "build_edits": [{"family": family} for family in studies.families(study)],
-        "evaluate_edits": [{"family": family} for family in evaluated],
+        "build_edits": [{"spec": spec} for spec in studies.edit_specs(study)],
+        "evaluate_edits": [{"spec": spec} for spec in evaluated],
         "evaluate_again": [
-            *({"again": "sweep", "family": family} for family in studies.swept(study)),
-            *({"again": "noise", "family": family} for family in noise),
+            *({"again": "sweep", "spec": spec} for spec in studies.swept(study)),
+            *({"again": "noise", "spec": spec} for spec in noise),
             *(
-                {"again": name, "family": family}
+                {"again": name, "spec": spec}
                 for name, protocol in study["evaluation"].get("protocols", {}).items()
-                for family in protocol["edits"]
+                for spec in protocol["edits"]
             ),
         ],
     }
 
 
-def _run(
-    study: Mapping, *, forward: float = 0, train: float = 0, sae: float = 0, steps: float = 0
-) -> dict[str, float]:
-    """Seconds of a job that runs the model. Work in FLOP; steps: passes through all layers."""
+def _model_job(
+    study: Mapping,
+    *,
+    forward: float = 0,
+    train: float = 0,
+    sae: float = 0,
+    steps: float = 0,
+    disk: float = 0.0,
+    copies: float = 2,
+    more: float = WORKING,
+) -> Cost:
+    """A job that runs the model.
+
+    forward, train, sae: work in FLOP. steps: passes through all layers. Its memory is that of its
+    libraries, of so many copies of the weights, and `more`.
+    """
     size = sizes(study)
     machine = GPU if on_gpu(study) else CPU
     seconds = machine.start + size.checkpoint / machine.load
     seconds += forward / machine.forward + train / machine.train + sae / machine.sae
     seconds += steps * size.layers * machine.layer
-    return {"cpu": seconds, "gpu": seconds if machine is GPU else 0.0}
-
-
-def _memory(study: Mapping, *, weights: float = 1, more: float = 0) -> float:
-    """Bytes of a job: libraries, so many copies of the weights, and what it holds beside them."""
-    return LIBRARIES + weights * sizes(study).checkpoint + more
+    memory = LIBRARIES + copies * size.checkpoint + more
+    gpu = seconds if machine is GPU else 0.0
+    return Cost(cpu=seconds, gpu=gpu, disk=disk, memory=memory)
 
 
 def _trained(study: Mapping, sae: str) -> bool:
@@ -269,9 +280,9 @@ def _lora_weights(study: Mapping, vector: str) -> float:
     return LORA_WEIGHTS * rank * size.hidden * size.layers
 
 
-def _edits(study: Mapping, family: str) -> tuple[int, int]:
+def _edits(study: Mapping, spec: str) -> tuple[int, int]:
     """Concrete edits of a configured one, and its alphas."""
-    return len(studies.edit_names(study, family)), len(studies.alphas(study, family))
+    return len(studies.edit_ids(study, spec)), len(studies.alphas(study, spec))
 
 
 def _fetched(study: Mapping, rule: str, names: Mapping) -> Cost:
@@ -288,105 +299,87 @@ def _fetched(study: Mapping, rule: str, names: Mapping) -> Cost:
     return Cost(cpu=LIGHT_SECONDS, wait=wait, disk=volume, download=volume)
 
 
-def _grow(study: Mapping, names: Mapping) -> Cost:
+def _pretrain(study: Mapping, names: Mapping) -> Cost:
     size, training = sizes(study), study["model"]["grow"]["training"]
     problems = size.count("pretrain") * training["epochs"]
-    return Cost(
-        **_run(
-            study,
-            train=6 * size.parameters * problems * size.tokens,
-            steps=3 * problems / training["batch_size"],
-        ),
+    return _model_job(
+        study,
+        train=6 * size.parameters * problems * size.tokens,
+        steps=3 * problems / training["batch_size"],
         disk=size.checkpoint,
-        memory=_memory(study, weights=6, more=WORKING),
+        copies=6,
     )
 
 
 def _train_saes(study: Mapping, names: Mapping) -> Cost:
-    size, training = sizes(study), study["saes"][names["sae"]]["train"]
+    size, sae = sizes(study), study["saes"][names["sae"]]
+    training = sae["train"]
     tokens = size.tokens * (len(study["subjects"]) * training["problems"] + size.count("probe"))
-    weights = 2 * size.hidden * study["saes"][names["sae"]]["features"]
     residuals = 4.0 * tokens * size.hidden  # of one layer
-    return Cost(
-        **_run(
-            study,
-            forward=2 * size.parameters * tokens,
-            sae=6 * weights * training["samples"] * size.layers,
-            steps=3 * training["samples"] / training["batch_size"],
-        ),
+    return _model_job(
+        study,
+        forward=2 * size.parameters * tokens,
+        sae=6 * 2 * size.hidden * sae["features"] * training["samples"] * size.layers,
+        steps=3 * training["samples"] / training["batch_size"],
         disk=_sae_bytes(study, names["sae"]),
-        memory=_memory(study, more=WORKING + 2 * residuals),
+        copies=1,
+        more=WORKING + 2 * residuals,
     )
 
 
 def _train_adapter(study: Mapping, names: Mapping) -> Cost:
     size, vector = sizes(study), study["vectors"][names["vector"]]
     problems = sum(vector["problems"].values()) * vector["lora"]["epochs"]
-    return Cost(
-        **_run(
-            study,
-            train=6 * size.parameters * problems * size.tokens,
-            steps=3 * problems / vector["lora"]["batch_size"],
-        ),
+    return _model_job(
+        study,
+        train=6 * size.parameters * problems * size.tokens,
+        steps=3 * problems / vector["lora"]["batch_size"],
         disk=2 * 4 * _lora_weights(study, names["vector"]),  # the adapter and its task vector
-        memory=_memory(study, weights=2, more=WORKING),
     )
 
 
 def _sum_activations(study: Mapping, names: Mapping) -> Cost:
-    size = sizes(study)
+    size, problems = sizes(study), sizes(study).count("probe")
     features = _features(study, names["sae"])
     if names.get("control") == "coordinates":
         features = size.hidden
-    problems = size.count("probe")
     encode = 2 * size.hidden * features * size.layers
     firing = min(features, FEATURES_A_TOKEN * size.tokens)
-    return Cost(
-        **_run(
-            study,
-            forward=(2 * size.parameters + encode) * problems * size.tokens,
-            steps=problems / 8,
-        ),
+    return _model_job(
+        study,
+        forward=(2 * size.parameters + encode) * problems * size.tokens,
+        steps=problems / 8,
         disk=3 * 4 * firing * problems * size.layers,
-        memory=_memory(study, weights=2, more=WORKING + _sae_bytes(study, names["sae"]) / 2),
+        more=WORKING + _sae_bytes(study, names["sae"]) / 2,
     )
+
+
+def _passes(study: Mapping, problems: float) -> Cost:
+    """Forward passes over problems with their solutions."""
+    size = sizes(study)
+    forward = 2 * size.parameters * problems * size.tokens
+    return _model_job(study, forward=forward, steps=problems / 8)
 
 
 def _measure_gains(study: Mapping, names: Mapping) -> Cost:
     """Each layer added alone and left out, and one pass with gradients."""
     size = sizes(study)
     problems = size.count("probe", [names.get("subject", study["study"]["target"])])
-    passes = 2 * size.layers + 4
-    return Cost(
-        **_run(
-            study,
-            forward=2 * size.parameters * problems * size.tokens * passes,
-            steps=passes * problems / 8,
-        ),
-        memory=_memory(study, weights=2, more=WORKING),
-    )
+    return _passes(study, problems * (2 * size.layers + 4))
 
 
 def _search(study: Mapping, names: Mapping) -> Cost:
-    size, search = sizes(study), study["searches"][names["search"]]
-    problems = search["evaluations"] * search["problems"]
-    return Cost(
-        **_run(
-            study,
-            forward=2 * size.parameters * problems * size.tokens,
-            steps=problems / 8,
-        ),
-        memory=_memory(study, weights=2, more=WORKING),
-    )
+    search = study["searches"][names["search"]]
+    return _passes(study, search["evaluations"] * search["problems"])
 
 
 def _build(study: Mapping, names: Mapping) -> Cost:
     """Adapters at each alpha, in half of the layers where a selection picks some of them."""
-    size, family = sizes(study), names["family"]
-    if family == studies.BASE:
+    size, spec = sizes(study), names["spec"]
+    if spec == studies.BASE:
         return Cost(cpu=LIGHT_SECONDS)
-    edit, (draws, alphas) = study["edits"][family], _edits(study, family)
-    dense = edit["transform"] in studies.MERGING_NEEDS
+    edit, (draws, alphas) = study["edits"][spec], _edits(study, spec)
+    dense = edit["transform"] in MERGING_NEEDS
     weights = sum(_lora_weights(study, vector) for vector in edit["vectors"])
     share = 1.0 if study["selections"][edit["selection"]]["by"] == "all" else 0.5
     each = 4 * share * (size.parameters if dense else weights)
@@ -395,7 +388,7 @@ def _build(study: Mapping, names: Mapping) -> Cost:
     return Cost(
         cpu=seconds,
         disk=draws * alphas * each,
-        memory=_memory(study, more=WORKING if size.loaded else 0),
+        memory=LIBRARIES + size.checkpoint + (WORKING if size.loaded else 0),
     )
 
 
@@ -403,35 +396,33 @@ def _answers(study: Mapping, answers: float, batch_size: int) -> Cost:
     """Greedy answers with the transformers backend: a prompt at once, then token by token."""
     size = sizes(study)
     tokens = size.prompt + size.generated
-    return Cost(
-        **_run(
-            study,
-            forward=2 * size.parameters * tokens * answers,
-            steps=math.ceil(answers / batch_size) * size.generated,
-        ),
+    return _model_job(
+        study,
+        forward=2 * size.parameters * tokens * answers,
+        steps=math.ceil(answers / batch_size) * size.generated,
         disk=answers * (150 + 5 * size.generated),
-        memory=_memory(study, weights=2, more=WORKING if size.loaded else 0),
+        more=WORKING if size.loaded else 0,
     )
 
 
 def _evaluate(study: Mapping, names: Mapping) -> Cost:
-    size, family = sizes(study), names["family"]
-    draws, alphas = _edits(study, family)
-    asked = size.count("validation", studies.choosing_subjects(study, family))
+    size, spec = sizes(study), names["spec"]
+    draws, alphas = _edits(study, spec)
+    asked = size.count("validation", studies.choosing_subjects(study, spec))
     answers = draws * (alphas * asked + size.count("test"))
     return _answers(study, answers, studies.generation(study)["batch_size"])
 
 
 def _evaluate_again(study: Mapping, names: Mapping) -> Cost:
     size, noise = sizes(study), names["again"] == "noise"
-    draws, alphas = _edits(study, names["family"])
+    draws, alphas = _edits(study, names["spec"])
     answers = size.count("test") * draws * (1 if noise else alphas)
     batch_size = studies.generation(study, names["again"])["batch_size"]
     return _answers(study, answers, batch_size)
 
 
 _ESTIMATES: dict[str, Callable[[Mapping, Mapping], Cost]] = {
-    "grow_model": _grow,
+    "pretrain_model": _pretrain,
     "train_saes": _train_saes,
     "train_adapter": _train_adapter,
     "sum_activations": _sum_activations,

@@ -12,7 +12,7 @@ from stethoscope.planning.cost import GB, Cost, estimate, jobs
 STAGES = {
     "fetch": ("fetch_*",),
     "data": ("generate_data",),
-    "model": ("grow_model",),
+    "model": ("pretrain_model",),
     "SAEs": ("train_saes",),
     "task vectors": ("train_adapter", "extract_task_vector"),
     "specificity": (
@@ -105,33 +105,32 @@ def measured_hours(benchmarks: str | Path) -> dict[str, float]:
 
 def to_text(study: Mapping, lines: list[Line]) -> str:
     """The plan as a table for the terminal, with what is left and the largest job below it."""
-    total, left = Cost(), Cost()
-    for line in lines:
-        total, left = total + line.cost, left + line.cost_left
     took = [line.measured for line in lines if line.measured is not None]
     whole = Line(
         "total",
         sum(line.jobs for line in lines),
         sum(line.left for line in lines),
-        total,
-        left,
+        sum((line.cost for line in lines), Cost()),
+        sum((line.cost_left for line in lines), Cost()),
         sum(took) if took else None,
     )
+    left, seeds = whole.cost_left, len(study["seeds"])
     width = max(len(line.stage) for line in lines)
-    rows = ["".join((" " * width, *(f"{name:>13}" for name in COLUMNS)))]
-    for line in (*lines, whole):
-        cost = line.cost
-        hours = f"{line.measured:.2f}" if line.measured is not None else "-"
-        numbers = f"{line.jobs:13}{line.left:13}{cost.gpu / HOUR:13.2f}{cost.cpu / HOUR:13.2f}"
-        volume = f"{cost.disk / GB:13.2f}{cost.download / GB:13.2f}"
-        rows.append(f"{line.stage:{width}}{numbers}{volume}{hours:>13}")
-    seeds = len(study["seeds"])
     return "\n".join(
         [
             f"{study['study']['name']}: {seeds} {'seed' if seeds == 1 else 'seeds'}, estimated",
-            *rows,
+            " " * width + "".join(f"{name:>13}" for name in COLUMNS),
+            *(_row(line, width) for line in (*lines, whole)),
             f"still to run: {left.gpu / HOUR:.2f} GPU h, {left.cpu / HOUR:.2f} CPU h, "
             f"{left.disk / GB:.2f} GB of disk, {left.download / GB:.2f} GB of download",
-            f"the largest job holds {total.memory / GB:.1f} GB; docs/cost.md says why",
+            f"the largest job holds {whole.cost.memory / GB:.1f} GB; docs/cost.md says why",
         ]
     )
+
+
+def _row(line: Line, width: int) -> str:
+    cost = line.cost
+    amounts = (cost.gpu / HOUR, cost.cpu / HOUR, cost.disk / GB, cost.download / GB)
+    hours = "-" if line.measured is None else f"{line.measured:.2f}"
+    numbers = f"{line.jobs:13}{line.left:13}" + "".join(f"{amount:13.2f}" for amount in amounts)
+    return f"{line.stage:{width}}{numbers}{hours:>13}"

@@ -2,60 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jinja2
 import pandas as pd
 
 from stethoscope.published import recompute
 from stethoscope.published.checks import accuracies, layers, sweep
-from stethoscope.published.checks.check import UNDECIDED, Check
+from stethoscope.published.checks.check import UNDECIDED
 from stethoscope.published.record import EmptyCell, Record, spans
 
-CHECKS: tuple[Check, ...] = (*accuracies.CHECKS, *sweep.CHECKS, *layers.CHECKS)
-
-# The sentences of the checks, by the name of the check: templates of `found` and `evidence`.
-Sentences = Mapping[str, Mapping[str, str]]
+Checks = Mapping[str, Mapping[str, Any]]  # config/published/checks.yaml
 
 
-def published_tables(record: Record, sentences: Sentences) -> dict[str, pd.DataFrame]:
+def published_tables(record: Record, checks: Checks) -> dict[str, pd.DataFrame]:
     """All tables of the audit by name, each as its function documents it."""
-    return record.recomputed | {"checks": published_checks(record, sentences)}
+    rows = [run_check(name, about, record) for name, about in checks.items()]
+    return record.recomputed | {"checks": pd.DataFrame(rows)}
 
 
-def published_checks(record: Record, sentences: Sentences) -> pd.DataFrame:
-    """All checks: `check where claim found verdict evidence`, as in `run_check`."""
-    return pd.DataFrame([run_check(check, record, sentences[check.name]) for check in CHECKS])
-
-
-def run_check(check: Check, record: Record, sentences: Mapping[str, str]) -> dict[str, str]:
+def run_check(name: str, about: Mapping[str, Any], record: Record) -> dict[str, str]:
     """`check where claim found verdict evidence` of one check.
 
     where: section and table; claim: what a table says, and the paper's words with their claim_id.
     A check that needs an empty cell cannot be made, and says which.
     """
-    claims = [record.claim(name) for name in check.claims]
+    claims = [record.claim(claim) for claim in about.get("claims", ())]
     names: dict[str, list[str]] = {}
     for claim in claims:
         names.setdefault(claim.quote, []).append(claim.name)
     quotes = [f"“{quote}” [{', '.join(cited)}]" for quote, cited in names.items()]
     try:
-        verdict, values = check.run(record)
+        verdict, values = _function(name)(record)
         found, evidence = (
-            _TEMPLATES.from_string(sentences.get(key, "")).render(values, record=record)
+            _TEMPLATES.from_string(about.get(key, "")).render(values, record=record)
             for key in ("found", "evidence")
         )
     except EmptyCell as error:
         found, verdict, evidence = str(error), UNDECIDED, ""
-    where = dict.fromkeys([*(claim.where for claim in claims), check.tables])
+    where = dict.fromkeys([*(claim.where for claim in claims), about.get("tables")])
     return {
-        "check": check.name,
+        "check": name,
         "where": ", ".join(filter(None, where)),
-        "claim": "; ".join(filter(None, [check.says, *quotes])),
+        "claim": "; ".join(filter(None, [about.get("says"), *quotes])),
         "found": found,
         "verdict": verdict,
         "evidence": evidence,
     }
+
+
+def _function(name: str) -> Callable[[Record], tuple[str, dict]]:
+    for module in (accuracies, sweep, layers):
+        if function := getattr(module, name.replace("-", "_"), None):
+            return function
+    raise ValueError(f"checks.yaml: no function in published/checks/ for '{name}'")
 
 
 def each(table: pd.DataFrame, form: str, separator: str = ", ") -> str:
@@ -80,6 +81,5 @@ def _test(row: pd.Series) -> str:
 _TEMPLATES = jinja2.Environment(undefined=jinja2.StrictUndefined)
 _TEMPLATES.filters |= {"each": each, "signed": signed, "digits": two_digits}
 _TEMPLATES.filters |= {"test": _test, "spans": spans}
-_TEMPLATES.globals |= {name: getattr(recompute, name) for name in ("TARGET", "LEVEL", "POWER")} | {
-    "NEAR": layers.NEAR
-}
+_TEMPLATES.globals |= {"TARGET": recompute.TARGET, "LEVEL": recompute.LEVEL}
+_TEMPLATES.globals |= {"POWER": recompute.POWER, "NEAR": layers.NEAR}

@@ -44,6 +44,10 @@ def prints_as(value: float, printed: str) -> bool:
     return f"{value:.{decimals}f}" == printed.lstrip("+").replace("−", "-")
 
 
+def _variance(p: float) -> float:
+    return p * (1 - p)
+
+
 def _normal(z: float) -> tuple[float, float]:
     return z, float(2 * ndtr(-abs(z)))
 
@@ -53,7 +57,7 @@ def _candidates(
 ) -> dict[str, tuple[float | None, float]]:
     """z (None where a test has none) and p of k1 / n against k0 / n by each test's name."""
     p0, p1 = k0 / n, k1 / n
-    variance0, variance1 = p0 * (1 - p0), p1 * (1 - p1)
+    variance0, variance1 = _variance(p0), _variance(p1)
     error = lmeval_error(p0, p1, n)
     lmeval = two_proportion_z(k0, n, k1, n, pooled=False)
     # Welch: lm-eval's z, as a t with his degrees of freedom.
@@ -64,11 +68,11 @@ def _candidates(
     rounded = round(p1, 4) - round(p0, 4)
     errors = (round(sqrt(variance / (n - 1)), 4) for variance in (variance0, variance1))
     log_odds = log(k1 / (n - k1)) - log(k0 / (n - k0))
+    odds_error = sqrt(1 / k0 + 1 / (n - k0) + 1 / k1 + 1 / (n - k1))
     return {
         "unpooled, lm-eval's standard errors (n − 1)": lmeval,
         "unpooled, n, from the printed percentages": _normal(
-            (printed1 - printed0)
-            / sqrt((printed0 * (1 - printed0) + printed1 * (1 - printed1)) / n)
+            (printed1 - printed0) / sqrt((_variance(printed0) + _variance(printed1)) / n)
         ),
         "unpooled, accuracies rounded to 4 decimals": _normal(rounded / error),
         "Welch's t of the 0/1 scores": (lmeval[0], float(2 * stdtr(degrees, -abs(lmeval[0])))),
@@ -79,11 +83,6 @@ def _candidates(
             rounded / sqrt(sum(error**2 for error in errors))
         ),
         "difference of arcsines": _normal(2 * (asin(sqrt(p1)) - asin(sqrt(p0))) * sqrt(n / 2)),
-        "difference of log odds (Wald)": _normal(
-            log_odds / sqrt(1 / k0 + 1 / (n - k0) + 1 / k1 + 1 / (n - k1))
-        ),
-        "Fisher's exact test": (
-            None,
-            float(fisher_exact([[k1, n - k1], [k0, n - k0]])[1]),
-        ),
+        "difference of log odds (Wald)": _normal(log_odds / odds_error),
+        "Fisher's exact test": (None, fisher_exact([[k1, n - k1], [k0, n - k0]]).pvalue),
     }

@@ -99,11 +99,12 @@ def published_comparisons(table1: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataF
         for method, reference in PAIRS
         for group, members in groups.items()
     )
-    tested = table[table["subject"].isin(subjects) & table["p_lmeval"].notna()]
+    tested = _single(table).dropna(subset=["p_lmeval"])
     against_base = tested[tested["reference"] == BASE]["p_lmeval"]
-    for name, adjust in (("p_holm", holm), ("p_bh", benjamini_hochberg)):
+    adjustments = {"p_holm": holm, "p_bh": benjamini_hochberg}
+    for name, adjust in adjustments.items():
         table[name] = tested.groupby(["method", "reference"])["p_lmeval"].transform(adjust)
-    for name, adjust in (("p_holm", holm), ("p_bh", benjamini_hochberg)):
+    for name, adjust in adjustments.items():
         table[f"{name}_table"] = pd.Series(adjust(against_base), against_base.index)
     counted = dict.fromkeys(("correct_reference", "correct_method"), "Int64")
     return table.astype(counted | {"possible": "boolean"})
@@ -128,16 +129,15 @@ def _compared(reference: pd.DataFrame, method: pd.DataFrame) -> dict:
     return row | dict(zip(names, values, strict=True))
 
 
-def published_table1(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """The published Table 1 recomputed: every method against base, a row a subject.
+def _single(comparisons: pd.DataFrame) -> pd.DataFrame:
+    return comparisons[~comparisons["subject"].isin([ALL, OTHERS])]
 
-    Returns `method subject n correct_base correct_method z_pooled z_lmeval p_lmeval p_holm
-    grim_possible` of `published_comparisons`, with Holm over the subjects of a method.
-    """
-    single = ~comparisons["subject"].isin([ALL, OTHERS])
-    table = comparisons[single & (comparisons["reference"] == BASE)].rename(
-        columns={"correct_reference": "correct_base", "possible": "grim_possible"}
-    )
+
+def published_table1(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """The published Table 1 recomputed: every method against base, a row a subject."""
+    table = _single(comparisons[comparisons["reference"] == BASE])
+    names = {"correct_reference": "correct_base", "possible": "grim_possible"}
+    table = table.rename(columns=names)
     columns = "method subject n correct_base correct_method z_pooled z_lmeval p_lmeval p_holm"
     return table[[*columns.split(), "grim_possible"]].reset_index(drop=True)
 
@@ -149,8 +149,9 @@ def published_significant(comparisons: pd.DataFrame) -> pd.DataFrame:
     Hochberg, and both over all of Table 1: `gains_{test}`, and `losses_{test}` for the first two.
     """
     rows = []
-    single = comparisons[~comparisons["subject"].isin([ALL, OTHERS])]
-    for (method, reference), table in single.groupby(["method", "reference"], sort=False):
+    for (method, reference), table in _single(comparisons).groupby(
+        ["method", "reference"], sort=False
+    ):
         row = {"method": method, "reference": reference, "n_subjects": table["p_lmeval"].count()}
         for test in ("pooled", "lmeval", "holm", "bh", "holm_table", "bh_table"):
             p = table[f"p_{test}"]

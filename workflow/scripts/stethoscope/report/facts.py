@@ -65,11 +65,6 @@ PUBLISHED_METHOD = {
     "projection": "SAE Projection",
     "ours": "Ours (SP4)",
 }
-# (table, its column of names, the paper's items that need an edit for one of the names)
-CONFIGURATIONS = (
-    ("table2", "config", ("table2", "figure8")),
-    ("table3", "method", ("table3", "figure4")),
-)
 OURS_ALPHA_CLAIM = "C39"
 LAYERS_CLAIM = "C10"  # selected layers / total layers
 ENERGY_CLAIMS = ("C06", "C08")  # discarded by projection, preserved by raw injection
@@ -231,20 +226,7 @@ class Report:
     @cached_property
     def left_out(self) -> Mapping[str, str]:
         """Why this study has no data for some of the paper's tables and figures, by name."""
-        found = {}
-        for table, column, items in CONFIGURATIONS:
-            names = self.source(table).values(column)
-            if not any(map(self.standing_for, names)):
-                found |= dict.fromkeys(items, "no edit stands for one of its configurations")
-        ours = self.one("ours")
-        if not (ours and self.swept(ours)):
-            reason = "no α of ours but the chosen one was tried on test problems"
-            found |= dict.fromkeys(("table4", "figure6", "figure7"), reason)
-        if not (ours and self.one("projection")):
-            found["figure1"] = "it takes an edit of ours and a projection"
-        if not self.optional("search"):
-            found["figure9"] = "no search by perplexity was made"
-        return found
+        return {row["item"]: row["reason"] for row in self.source("left_out").rows}
 
     def scored_sae(self) -> str:
         """The SAE whose SP picks the layers of ours; else the first."""

@@ -11,7 +11,7 @@ from stethoscope.problems.records import SUBJECTS
 from stethoscope.report import verdicts
 from stethoscope.report.cells import EMPTY, FIXED1, FIXED3, INTEGER, PERCENT, RAW, Cell
 from stethoscope.report.facts import OTHERS, Edit, Report
-from stethoscope.report.tables import DOWN, UNMARKED, UP, Row, Table, Td
+from stethoscope.report.layout import DOWN, UNMARKED, UP, Row, Table, Td
 
 # Words for the ways to put task vectors together, as the page prints them.
 METHODS = {

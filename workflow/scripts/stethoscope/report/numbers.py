@@ -187,6 +187,8 @@ FORMATS: dict[str, Callable[[str], str]] = {
     "fixed1": decimals(1),
     "fixed2": decimals(2),
     "fixed3": decimals(3),
+    "fixed4": decimals(4),
+    "fixed7": decimals(7),
     "signed2": decimals(2, signed=True),
     "percent": decimals(1, 100),
     "percent2": decimals(2, 100),

@@ -9,14 +9,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from stethoscope.report import audit_tables, corrected, examined, layout, tables
+from stethoscope.report import layout
 from stethoscope.report.bench_table import bench_table
 from stethoscope.report.facts import Report
-from stethoscope.report.findings import findings
 from stethoscope.report.merging_table import merging_table
 from stethoscope.report.paper_tables import TABLES, further_edits
 from stethoscope.report.table import Table, read_specs, render_table, to_tex, to_tsv
@@ -35,22 +35,15 @@ def render(report: Report, template: str | Path, style: str, figures: Mapping[st
     path = Path(template)
     page = _environment(path).get_template(path.name)
     text = page.render(
-        report=report,
+        **_context(report),
         tables=render_tables(report, path.parent),
-        number=report.numbers,
-        pointer=report.numbers.pointer,
-        old_tables=tables,
         paper_tables={
             name: make(report) for name, make in TABLES.items() if name not in report.left_out
         },
         further=further_edits(report),
         captions=_captions(report, path),
-        audit=audit_tables,
-        findings=findings(report),
         bench=bench_table(report),
         merging=merging_table(report),
-        examined=examined,
-        corrected=corrected,
         style=Markup(style),
         figures={name: Markup(_inline(svg)) for name, svg in figures.items()},
     )
@@ -95,7 +88,18 @@ def _table(report: Report, name: str, spec: Mapping) -> Table:
 def _captions(report: Report, template: Path) -> Mapping[str, Callable[[], Markup]]:
     """Captions of the paper's tables and figures by name, from captions.html.j2."""
     captions = _environment(template).get_template("captions.html.j2")
-    return vars(captions.make_module({"report": report, "number": report.numbers}))
+    return vars(captions.make_module(_context(report)))
+
+
+def _context(report: Report) -> dict[str, Any]:
+    """What all templates may read."""
+    return {
+        "report": report,
+        "number": report.numbers,
+        "pointer": report.numbers.pointer,
+        "overview": report.sources["overview"].rows[0],
+        "several": len(report.seeds) > 1,
+    }
 
 
 def _environment(template: Path) -> Environment:

@@ -22,9 +22,10 @@ A spec names its `source`, a table of the statistics in which each row is a prin
 `cell` holds columns of the source with a format of `numbers.FORMATS` or a mark of `MARKS`; a part
 in [[double brackets]] is left out where it holds nothing. A cell in which nothing stands is a dash,
 or blank with `blank: true`. `optional: true` drops a column that the source does not have. `each`
-also takes several columns below it (`columns:`). In `head`, `group` and `each` the report's words
-are filled in, such as {target}. `names` are the TSV's column names, one for each
-number or one for the whole text (default: that of the first column of the source).
+also takes several columns below it (`columns:`). `transpose: true` turns rows into columns, which
+the first column then heads. In `head`, `group` and `each` the report's words are filled in, such as
+{target}. `names` are the TSV's column names, one for each number or one for the whole text
+(default: that of the first column of the source).
 """
 
 from __future__ import annotations
@@ -171,7 +172,20 @@ def render_table(
         css = row[spec["row_css"]] if "row_css" in spec else ""
         rendered = tuple(_cell(column, source, index, numbers) for column in cells)
         rows.append(Tr(rendered, css, "apart" in css.split()))
-    return Table(name, spec.get("css", ""), columns, tuple(rows))
+    table = Table(name, spec.get("css", ""), columns, tuple(rows))
+    return _transposed(table) if spec.get("transpose") else table
+
+
+def _transposed(table: Table) -> Table:
+    """The same cells with rows and columns exchanged: the first column becomes the heading."""
+    first, *others = table.columns
+    heads = [Markup("").join(map(escape, row.cells[0].parts)) for row in table.rows]
+    columns = (first, *(Column(head, "", names=(head.striptags(),)) for head in heads))
+    rows = (
+        Tr((Td((Markup(column.head),), "left"), *(row.cells[index] for row in table.rows)))
+        for index, column in enumerate(others, start=1)
+    )
+    return Table(table.name, table.css, columns, tuple(rows))
 
 
 def to_tsv(table: Table) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 
@@ -37,34 +37,41 @@ def imported_modules(script: str | Path, library: str | Path) -> list[Path]:
     imported: set[Path] = set()
     pending = [Path(script)]
     while pending:
-        for name in _imports(pending.pop(), library):
+        file = pending.pop()
+        inside = file.is_relative_to(library)
+        package = (library.name, *file.relative_to(library).parent.parts) if inside else ()
+        for name in _imports(file.read_text(encoding="utf-8"), package):
             for path in _files(name, library) - imported:
                 imported.add(path)
                 pending.append(path)
     return sorted(imported)
 
 
-def _imports(path: Path, library: Path) -> Iterator[tuple[str, ...]]:
-    """Dotted names that one file may import, as tuples, wherever in the file the import stands.
+@cache
+def _imports(source: str, package: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Dotted names that some code may import, as tuples, wherever in it the import stands.
 
-    `from a import b` yields both a and a.b, since b may be a module.
+    package: of the code, for relative imports. `from a import b` gives both a and a.b, since b may
+    be a module. Cached, since many scripts import the same modules.
     """
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+    names = []
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield tuple(alias.name.split("."))
+            names += [tuple(alias.name.split(".")) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             module = tuple(node.module.split(".")) if node.module else ()
-            if node.level:  # relative to the package of this file
-                package = (library.name, *path.relative_to(library).parent.parts)
+            if node.level:
                 module = (*package[: len(package) - node.level + 1], *module)
-            yield module
-            for alias in node.names:
-                yield (*module, alias.name)
+            names += [module, *((*module, alias.name) for alias in node.names)]
+    return names
 
 
+@cache
 def _files(name: tuple[str, ...], library: Path) -> set[Path]:
-    """Files of the library that importing a dotted name runs; none if the name is not in it."""
+    """Files of the library that importing a dotted name runs; none if the name is not in it.
+
+    Cached: while a workflow is parsed, files neither come nor go.
+    """
     if not name or name[0] != library.name:
         return set()
     folder = library

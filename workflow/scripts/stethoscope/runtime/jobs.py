@@ -84,12 +84,6 @@ def job(snakemake: Any) -> Iterator[Callable[[str], None]]:
         print(f"ok in {time.monotonic() - started:.1f} s", file=log)
 
 
-def seed_of(path: str | Path) -> int:
-    """The seed in whose folder a result lies."""
-    parts = Path(path).parts
-    return next(int(part[len("seed-") :]) for part in parts if part.startswith("seed-"))
-
-
 def _ran_in_processes(count: int) -> bool:
     """Run this script in several processes of one machine; False in each, or if one is enough.
 

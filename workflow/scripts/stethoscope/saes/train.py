@@ -1,4 +1,4 @@
-"""Training of small SAEs with sae-lens, for studies that grow their own base model.
+"""Training of small SAEs with sae-lens, for studies that pretrain their own base model.
 
 BatchTopK: it reaches the same inference class as Gemma Scope (JumpReLU) and, unlike a JumpReLU
 trained directly, it is reliable within the seconds that a CPU study has.

@@ -13,10 +13,9 @@ import pandas as pd
 import torch
 from transformers import PreTrainedModel
 
-from stethoscope.evaluation.evaluation import edited
-from stethoscope.models.loss import Batch, n_tokens, solution_loss
+from stethoscope.edits.apply import edited
+from stethoscope.models.loss import Batch, n_tokens, solution_loss, weighted_loss
 from stethoscope.models.parameter_names import in_memory
-from stethoscope.models.training import weighted_loss
 from stethoscope.task_vectors.task_vector import TaskVector, layer_of
 
 

@@ -81,7 +81,7 @@ def _sums(paths: list[str], settings: Mapping[str, Any], subjects: list[str]) ->
 
 
 def _weights(paths: list[str], *_: Any) -> Callable[[list[str]], Mapping[str, np.ndarray]]:
-    from stethoscope.edits.editing import read_weights
+    from stethoscope.edits.weights import read_weights
 
     return partial(read_weights, Path(paths[0]).parent)
 

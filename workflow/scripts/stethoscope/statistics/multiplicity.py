@@ -1,10 +1,9 @@
-"""What the comparisons with base leave open: many edits, and losses that were not shown.
+"""Gains corrected for many edits, and losses that an interval excludes.
 
-The paper picks its edit among many and tests it as if it had been the only one; and it calls a
+The paper picks its edit among many and tests it as if it were the only one; and it calls a
 subject that did not lose significantly "not degraded" (section 4, Table 1). Here every edit's
-gain is corrected for all edits evaluated, and a loss counts as excluded only where an interval
-excludes it. Per-problem answers in, tidy tables out; the arithmetic is in `resampling` and
-`statistics`.
+gain is corrected for all evaluated edits, and only an interval excludes a loss. Per-problem
+answers in, tidy tables out; the arithmetic is in `resampling` and `tests`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,8 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from stethoscope.statistics.paired import OTHERS, Comparison, paired_answers, rows_of
+from stethoscope.names import OTHERS
+from stethoscope.statistics.paired import Comparison, joined, paired_answers, rows_of
 from stethoscope.statistics.resampling import bootstrap, percentile_interval, sign_flips
 from stethoscope.statistics.tests import (
     benjamini_hochberg,
@@ -46,9 +46,9 @@ def families_table(samples: pd.DataFrame, target: str, flips: int, seed: int) ->
             if members is None:
                 continue
             gains = np.stack([_gain(answers, members) for answers in family.values()], axis=1)
-            found = sign_flips(gains, flips, seed)
+            flipped = sign_flips(gains, flips, seed)
             for (_, edit, alpha, _), gain, *tests in zip(
-                family, gains.T, found.t, found.p, found.p_max, strict=True
+                family, gains.T, flipped.t, flipped.p, flipped.p_max, strict=True
             ):
                 rows.append((study_seed, name, edit, alpha, len(gain), gain.mean(), *tests))
     return pd.DataFrame(rows, columns=FAMILY_COLUMNS)
@@ -57,16 +57,16 @@ def families_table(samples: pd.DataFrame, target: str, flips: int, seed: int) ->
 def losses_table(
     samples: pd.DataFrame, target: str, margin: float, draws: int, seed: int
 ) -> pd.DataFrame:
-    """What every edit can have lost against base, on each subject, on all and on the others.
+    """How much every edit may have lost against base, on each subject, on all and on the others.
 
     samples: as for `comparisons`. margin: a smaller loss counts as none, as a fraction. draws,
     seed: of the bootstrap. Returns `seed edit alpha subject n difference ci_low ci_high boot_low
     boot_high margin verdict mde p_mcnemar p_bh`:
     ci_low, ci_high: Newcombe's 95 % interval, and verdict what it says (`non_inferiority`);
     boot_low, boot_high: paired bootstrap, resampled within each subject, the same resamples for
-    every edit; mde: the difference found in four of five repetitions, if as many answers differ
-    as did here (empty where none did); p_bh: Benjamini and Hochberg over the subjects of an edit,
-    empty for `all` and `others`.
+    every edit; mde: the difference that four of five repetitions would show, if as many answers
+    differ as here (empty where none does); p_bh: Benjamini and Hochberg over the subjects of an
+    edit, empty for `all` and `others`.
     """
     rows = []
     for family in _families(samples).values():
@@ -81,13 +81,13 @@ def losses_table(
             n = sum(len(gains[member]) for member in members)
             bounds[name] = percentile_interval(sum(sums[member] for member in members) / n)
         for column, ((study_seed, edit, alpha, _), answers) in enumerate(family.items()):
-            found = {
-                name: paired_difference(*_joined(answers, members))
+            paired = {
+                name: paired_difference(*joined(answers, members))
                 for name, members in rows_of(subjects, target).items()
             }
-            adjusted = benjamini_hochberg([found[subject].p_mcnemar for subject in subjects])
+            adjusted = benjamini_hochberg([paired[subject].p_mcnemar for subject in subjects])
             p_bh = dict(zip(subjects, adjusted, strict=True))
-            for name, d in found.items():
+            for name, d in paired.items():
                 verdict = non_inferiority(d.ci_low, d.ci_high, margin)
                 differing = (d.b + d.c) / d.n
                 mde = minimum_detectable_effect(d.n, differing) if differing else nan
@@ -107,13 +107,7 @@ def _families(samples: pd.DataFrame) -> dict[str, dict[Comparison, Answers]]:
     return families
 
 
-def _joined(answers: Answers, members: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Answers of base and of the edit on the problems of some subjects."""
-    before, after = (np.concatenate([answers[name][side] for name in members]) for side in (0, 1))
-    return before, after
-
-
 def _gain(answers: Answers, members: Sequence[str]) -> np.ndarray:
     """Edit minus base on each problem of some subjects: -1, 0 or 1."""
-    before, after = _joined(answers, members)
+    before, after = joined(answers, members)
     return after - before

@@ -9,32 +9,10 @@ from math import nan, sqrt
 import numpy as np
 import pandas as pd
 
+from stethoscope.names import ALL, OTHERS, POOLED
 from stethoscope.statistics.tests import holm, paired_difference
 
-POOLED = "pooled"  # value of `seed` in rows over all seeds
-ALL = "all"  # value of `subject` in rows over all subjects
-OTHERS = "others"  # value of `subject` in rows over all subjects but the target
-
 Comparison = tuple[str, str, float, str]  # seed, edit, alpha, reference
-
-
-def choose_alpha(frame: pd.DataFrame) -> float:
-    """The alpha with the highest accuracy of one edit on validation problems.
-
-    frame: columns alpha, n, correct; rows of the same alpha (subjects, seeds) are added up.
-    A tie goes to the smaller alpha: of edits that do equally well, the one that changes the
-    model less. n is the same for all, so counts are compared, and no rounding decides a tie.
-
-    Raises ValueError on an empty frame, or if the alphas were not asked equally many problems.
-    """
-    _require(frame, "choose_alpha", ["alpha", "n", "correct"])
-    if frame.empty:
-        raise ValueError("choose_alpha: no rows to choose from")
-    sums = frame.groupby("alpha")[["n", "correct"]].sum().sort_index()
-    if sums["n"].nunique() != 1 or sums["n"].iloc[0] < 1:
-        found = ", ".join(f"{alpha}: {n}" for alpha, n in sums["n"].items())
-        raise ValueError(f"choose_alpha: every alpha needs the same n >= 1 (found {found})")
-    return float(sums["correct"].idxmax())  # the first of equals, and the alphas ascend
 
 
 def accuracy(samples: pd.DataFrame, target: str | None = None) -> pd.DataFrame:
@@ -93,24 +71,20 @@ def comparisons(
     for each alpha that all seeds have; one that some seed lacks is not pooled.
 
     Raises ValueError, in one line that names edit, subject and the first differing hash, when
-    an edit and its reference were not asked exactly the same problems, or one problem twice.
+    an edit and its reference did not answer exactly the same problems, or one problem twice.
     """
     rows = []
     for key, by_subject in paired_answers(samples, references).items():
         subjects = list(by_subject)
-        found = {
-            name: paired_difference(
-                np.concatenate([by_subject[member][0] for member in members]),
-                np.concatenate([by_subject[member][1] for member in members]),
-            )
+        paired = {
+            name: paired_difference(*joined(by_subject, members))
             for name, members in rows_of(subjects, target).items()
         }
-        adjusted = dict(zip(subjects, holm([found[s].p_mcnemar for s in subjects]), strict=True))
-        for name, d in found.items():
-            counts = (d.n, d.correct_reference, d.correct_edit, d.b, d.c)
-            p_holm = adjusted.get(name, nan)
-            tests = (d.z, d.p_z, d.p_mcnemar, p_holm, d.ci_low, d.ci_high)
-            rows.append((*key, name, *counts, *tests))
+        adjusted = dict(zip(subjects, holm([paired[s].p_mcnemar for s in subjects]), strict=True))
+        run = dict(zip(("seed", "edit", "alpha", "reference"), key, strict=True))
+        for name, difference in paired.items():
+            corrected = {"p_holm": adjusted.get(name, nan)}
+            rows.append(run | {"subject": name} | vars(difference) | corrected)
     return _table(rows, _COMPARISON_COLUMNS)
 
 
@@ -147,6 +121,14 @@ def paired_answers(
     return pairs | _pooled_over_seeds(pairs)
 
 
+def joined(
+    answers: Mapping[str, tuple[np.ndarray, np.ndarray]], subjects: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Answers of the reference and of the edit on the problems of some subjects."""
+    before, after = (np.concatenate([answers[name][side] for name in subjects]) for side in (0, 1))
+    return before, after
+
+
 def rows_of(subjects: Sequence[str], target: str | None) -> dict[str, list[str]]:
     """Name of each row of a table -> the subjects whose problems it pools.
 
@@ -163,39 +145,19 @@ def rows_of(subjects: Sequence[str], target: str | None) -> dict[str, list[str]]
 
 
 _ACCURACY_COLUMNS = {
-    "seed": "str",
-    "edit": "str",
-    "alpha": "float64",
-    "subject": "str",
-    "n": "int64",
-    "correct": "int64",
-    "accuracy": "float64",
-    "se": "float64",
-    "truncated": "int64",
-    "unparsed": "int64",
-    "mean_tokens": "float64",
-}
+    "seed": "str", "edit": "str", "alpha": "float64", "subject": "str", "n": "int64",
+    "correct": "int64", "accuracy": "float64", "se": "float64", "truncated": "int64",
+    "unparsed": "int64", "mean_tokens": "float64",
+}  # fmt: skip
 _COMPARISON_COLUMNS = {
-    "seed": "str",
-    "edit": "str",
-    "alpha": "float64",
-    "reference": "str",
-    "subject": "str",
-    "n": "int64",
-    "correct_reference": "int64",
-    "correct_edit": "int64",
-    "b": "int64",
-    "c": "int64",
-    "z": "float64",
-    "p_z": "float64",
-    "p_mcnemar": "float64",
-    "p_holm": "float64",
-    "ci_low": "float64",
-    "ci_high": "float64",
-}
+    "seed": "str", "edit": "str", "alpha": "float64", "reference": "str", "subject": "str",
+    "n": "int64", "correct_reference": "int64", "correct_edit": "int64", "b": "int64",
+    "c": "int64", "z": "float64", "p_z": "float64", "p_mcnemar": "float64", "p_holm": "float64",
+    "ci_low": "float64", "ci_high": "float64",
+}  # fmt: skip
 
 
-def _table(rows: list[tuple], columns: dict[str, str]) -> pd.DataFrame:
+def _table(rows: list, columns: dict[str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
 
@@ -246,9 +208,9 @@ def _reference_alpha(runs: Mapping, seed: str, name: str, wanted: float | None) 
         return alphas[0]
     if wanted is not None and float(wanted) in alphas:
         return float(wanted)
-    asked = "exactly one alpha" if wanted is None else f"alpha {float(wanted)}"
+    needed = "exactly one alpha" if wanted is None else f"alpha {float(wanted)}"
     raise ValueError(
-        f"reference {name}: seed {seed} needs {asked} of it "
+        f"reference {name}: seed {seed} needs {needed} of it "
         f"(found {', '.join(map(str, alphas)) or 'none'})"
     )
 
@@ -283,8 +245,8 @@ def _pooled_over_seeds(pairs: Mapping) -> dict:
     for (edit, reference), by_seed in alphas.items():
         if len(by_seed) < len(seeds):
             continue
-        if all(len(found) == 1 for found in by_seed.values()):
-            chosen = {seed: found[0] for seed, found in by_seed.items()}
+        if all(len(tried) == 1 for tried in by_seed.values()):
+            chosen = {seed: tried[0] for seed, tried in by_seed.items()}
             same = len(set(chosen.values())) == 1
             groups = [(chosen[seeds[0]] if same else nan, chosen)]
         else:

@@ -1,6 +1,6 @@
-"""The same edits asked in several ways: is a gain better answers, or answers that end in time?
+"""The same edits under several protocols: are answers better, or do they only end in time?
 
-An answer that hits the cap on generated tokens is cut before its conclusion and rarely right. An
+An answer that hits the limit on generated tokens is cut before its conclusion and rarely right. An
 edit that shortens answers then gains without knowing more; under a protocol that lets answers end,
 it does not.
 """
@@ -11,11 +11,13 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from stethoscope.names import ALL, BASE
+
 COLUMNS = [
     "protocol", "seed", "edit", "alpha", "subject", "n", "correct", "accuracy", "gain", "gained",
     "gained_cut", "lost", "truncated", "unparsed", "n_tokens",
 ]  # fmt: skip
-MAIN, ALL, BASE = "main", "all", "base"
+MAIN = "main"
 
 
 def protocols_table(answers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -24,10 +26,10 @@ def protocols_table(answers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     answers: by protocol, frames as `answers.read_answers` gives them, each with the base. gain:
     accuracy over that of the base, as a fraction. gained and lost: problems that the edit answers
     right and the base wrong, and the other way round; gained_cut: of those gained, the ones where
-    the base's answer was cut at the cap. truncated, unparsed: shares of the edit's answers;
+    the base's answer was cut at the limit. truncated, unparsed: shares of the edit's answers;
     n_tokens: their mean length.
 
-    Raises ValueError where an edit was not asked the base's problems.
+    Raises ValueError where an edit did not answer the problems of base.
     """
     rows = []
     for protocol, frame in answers.items():
@@ -37,7 +39,7 @@ def protocols_table(answers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             for (edit, alpha), mine in part.groupby(["edit", "alpha"], sort=False):
                 mine = mine.set_index("doc_hash")
                 if sorted(mine.index) != sorted(base.index):
-                    raise ValueError(f"{protocol}: {edit} and base were asked other problems")
+                    raise ValueError(f"{protocol}: {edit} and base answered other problems")
                 then = base.loc[mine.index]
                 gained = (mine["correct"] > then["correct"]) * 1
                 row = {"n": len(mine), "correct": mine["correct"].sum()}

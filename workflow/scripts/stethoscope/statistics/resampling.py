@@ -1,4 +1,4 @@
-"""What draws the problems anew: a test that corrects for many edits, and bootstrap intervals.
+"""Sign flips and resamples of problems: a test that corrects for many edits, and bootstraps.
 
 All edits answer the same problems, so a flip or a resample is drawn once for a problem and serves
 every edit: what the edits share stays shared, and a maximum over them means something. With the
@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from stethoscope.evaluation.alpha_choice import best_alpha
 
 BLOCK = 512
 # Two T that are equal but for rounding count as equal; distinct ones of n problems lie further off.
@@ -102,7 +104,7 @@ def optimism_of_choice(
     draws: int,
     seed: int,
 ) -> np.ndarray:
-    """Bootstrap draws, (draws,), of what choosing alpha on the test problems seems to gain.
+    """Bootstrap draws, (draws,), of the apparent gain from choosing alpha on the test problems.
 
     In each draw both sets of problems are resampled and both choices made again: accuracy on the
     resampled test problems at the alpha that is best on these, minus that at the alpha which is
@@ -118,7 +120,7 @@ def optimism_of_choice(
         raise ValueError(
             f"{chosen_by.shape[1]} alphas on validation, {read_on.shape[1]} on test (same needed)"
         )
-    at_chosen = np.take_along_axis(read_on, chosen_by.argmax(axis=1)[:, None], axis=1)[:, 0]
+    at_chosen = np.take_along_axis(read_on, best_alpha(chosen_by)[:, None], axis=1)[:, 0]
     n = sum(len(part) for part in test.values())
     return (read_on.max(axis=1) - at_chosen) / n
 

@@ -141,8 +141,8 @@ class Results:
     # --- numbers -----------------------------------------------------------------------------
 
     @cached_property
-    def _accuracy(self) -> pd.DataFrame:
-        return self["accuracy"].set_index(["seed", "edit", "subject"]).sort_index()
+    def _accuracy(self) -> dict[tuple, dict[str, Any]]:
+        return rows_by(self["accuracy"], "seed", "edit", "subject")
 
     def accuracy(self, edit: str, subject: str, seed: str | None = None) -> float:
         """Accuracy on test at the chosen alpha; over all seeds unless one is named."""
@@ -152,20 +152,19 @@ class Results:
     def counts(self, edit: str, subject: str, seed: str | None = None) -> tuple[int, int]:
         """(right answers, problems) on test; over all seeds unless one is named."""
         seeds = [seed] if seed else self.seeds
-        rows = self._accuracy.loc[[(s, edit, subject) for s in seeds]]
-        return int(rows["correct"].sum()), int(rows["n"].sum())
+        rows = [self._accuracy[s, edit, subject] for s in seeds]
+        return sum(row["correct"] for row in rows), sum(row["n"] for row in rows)
 
     def alphas(self, edit: str, seed: str | None = None) -> list[float]:
         """The chosen alphas, without repetition, of one seed or of all; none for base."""
         if edit == BASE:
             return []
-        rows = self._accuracy.loc[[(s, edit, ALL) for s in ([seed] if seed else self.seeds)]]
-        return list(dict.fromkeys(rows["alpha"]))
+        seeds = [seed] if seed else self.seeds
+        return list(dict.fromkeys(self._accuracy[s, edit, ALL]["alpha"] for s in seeds))
 
     @cached_property
-    def _comparisons(self) -> pd.DataFrame:
-        keys = ["seed", "edit", "reference", "subject"]
-        return self["comparisons"].set_index(keys).sort_index()
+    def _comparisons(self) -> dict[tuple, dict[str, Any]]:
+        return rows_by(self["comparisons"], "seed", "edit", "reference", "subject")
 
     def paired(
         self, edit: str | None, reference: str | None, subject: str, seed: str | None = None
@@ -175,43 +174,46 @@ class Results:
         A comparison that was made the other way round is turned.
         """
         for sign, first, second in ((1, edit, reference), (-1, reference, edit)):
-            key = (seed or self.view, first, second, subject)
-            if key in self._comparisons.index:
-                row = self._comparisons.loc[[key]].iloc[0]
+            if row := self._comparisons.get((seed or self.view, first, second, subject)):
                 low, high, b, c = row["ci_low"], row["ci_high"], row["b"], row["c"]
                 if sign < 0:
                     low, high, b, c = -high, -low, c, b
                 correct = sign * (row["correct_edit"] - row["correct_reference"])
-                counts = int(row["n"]), int(b), int(c)
-                return Paired(
-                    correct / row["n"], low, high, *counts, row["p_mcnemar"], row["p_holm"]
-                )
+                tests = row["p_mcnemar"], row["p_holm"]
+                return Paired(correct / row["n"], low, high, row["n"], b, c, *tests)
         return None
 
-    def against_base(self, edit: str, subject: str) -> pd.Series:
+    def against_base(self, edit: str, subject: str) -> dict[str, Any]:
         """The row of comparisons.tsv of an edit against base."""
-        return self._comparisons.loc[[(self.view, edit, BASE, subject)]].iloc[0]
+        return self._comparisons[self.view, edit, BASE, subject]
 
     def significant(self, edit: str, p: str) -> tuple[int, int]:
         """Numbers of subjects that gain and that lose against base at p < .05.
 
         p: the column with the p-value, such as p_z or p_holm.
         """
-        rows = self._comparisons.loc[[(self.view, edit, BASE, s) for s in self.subjects]]
+        rows = pd.DataFrame([self.against_base(edit, subject) for subject in self.subjects])
         return gains_and_losses(rows[p], rows["correct_edit"] - rows["correct_reference"])
 
-    def energy(self, edit: str, seed: str) -> pd.Series | None:
+    @cached_property
+    def _energy(self) -> dict[tuple, list[dict[str, Any]]]:
+        rows: dict[tuple, list[dict[str, Any]]] = {}
+        for row in self["energy"].to_dict("records"):
+            rows.setdefault((row["edit"], row["seed"]), []).append(row)
+        return rows
+
+    def energy(self, edit: str, seed: str) -> dict[str, Any] | None:
         """The row of energy.tsv of an edit at its chosen alpha; None for base.
 
         An edit that was not evaluated has no chosen alpha: its first one.
         """
         if edit == BASE:
             return None
-        table = self["energy"]
-        rows = table[(table["seed"] == seed) & (table["edit"] == edit)]
+        rows = self._energy[edit, seed]
         if edit in self.evaluated:
-            rows = rows[rows["alpha"] == self.alphas(edit, seed)[0]]
-        return rows.iloc[0]
+            (alpha,) = self.alphas(edit, seed)
+            rows = [row for row in rows if row["alpha"] == alpha]
+        return rows[0]
 
     def swept(self, edit: str | None) -> pd.DataFrame:
         """Rows of sweep.tsv of an edit by ascending alpha; pooled, or of the first seed."""
@@ -233,6 +235,11 @@ class Results:
         names = list(dict.fromkeys(self["specificity"]["sae"]))
         named = self.study["selections"].get(selection, {}).get("sae")
         return named if named in names else names[0]
+
+
+def rows_by(table: pd.DataFrame, *columns: str) -> dict[tuple, dict[str, Any]]:
+    """Rows by the values of the columns that name them."""
+    return {tuple(row[c] for c in columns): row for row in table.to_dict("records")}
 
 
 def gains_and_losses(p: pd.Series, difference: pd.Series) -> tuple[int, int]:

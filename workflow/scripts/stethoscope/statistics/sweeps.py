@@ -1,9 +1,9 @@
-"""Test problems read more often than once: at every alpha, and with another batch size.
+"""Test problems answered more than once: at every alpha, and with another batch size.
 
 The paper sweeps alpha on the test problems and reports the best (section 5.2, Table 4), and says
 that a repeated run gives the same accuracies (section 6.2). `sweep_table` is that sweep,
-`optimism_table` what choosing on it seems to gain over a choice on validation problems, and
-`noise_table` how many answers change with the batch alone.
+`optimism_table` compares a choice on it with a choice on validation problems, and `noise_table`
+counts the answers that change with the batch size alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from stethoscope.statistics.paired import POOLED, choose_alpha, comparisons
+from stethoscope.evaluation.alpha_choice import best_alpha, choose_alpha
+from stethoscope.names import POOLED
+from stethoscope.statistics.paired import comparisons
 from stethoscope.statistics.resampling import optimism_of_choice, percentile_interval
 
 SWEEP_COLUMNS = [
@@ -47,7 +49,7 @@ def sweep_table(
     table["accuracy"] = table["correct"] / table["n"]
     table["difference"] = (table["correct"] - table["correct_base"]) / table["n"]
     best = {
-        key: choose_alpha(part)
+        key: choose_alpha(part[["alpha", "n", "correct"]].itertuples(index=False))
         for key, part in table[table["subject"].isin(choose_on)].groupby(["seed", "edit"])
     }
     by_validation = {(str(seed), edit): alpha for (seed, edit), alpha in chosen.items()}
@@ -80,7 +82,7 @@ def optimism_table(
     _chosen: at the alpha chosen on validation; _best: at the one that these very problems choose;
     optimism: their difference, with a 95 % interval that makes both choices again in every
     resample (`optimism_of_choice`). repeated: test answers at the chosen alpha that the sweep
-    gave a second time (all subjects); answers_differ: how many completions were not the same.
+    gave a second time (all subjects); answers_differ: how many completions differ.
 
     With two or more seeds, rows with seed "pooled" follow: each seed makes its own choice, and
     alpha is empty where they differ.
@@ -92,7 +94,7 @@ def optimism_table(
         by_test, by_validation = (_by_alpha(part, choose_on) for part in (swept, tried))
         alphas = sorted(set(swept["alpha"]))
         correct = sum(part.sum(axis=0) for part in by_test.values())
-        best = int(correct.argmax())
+        best = int(best_alpha(correct))
         n = sum(len(part) for part in by_test.values())
         again = _matched(_only(test, **mine, alpha=alpha), _only(swept, alpha=alpha))
         differ = int((again["completion_x"] != again["completion_y"]).sum())
@@ -159,7 +161,7 @@ def _by_alpha(answers: pd.DataFrame, subjects: Sequence[str]) -> dict[str, np.nd
         mine = answers[answers["subject"] == subject]
         wide = mine.pivot(index="doc_hash", columns="alpha", values="correct")
         if wide.empty or wide.isna().any(axis=None):
-            raise ValueError(f"{subject}: not every alpha was asked the same problems")
+            raise ValueError(f"{subject}: not every alpha answered the same problems")
         parts[subject] = wide.to_numpy()
     return parts
 
@@ -171,7 +173,7 @@ def _matched(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     lone = both[both["found_in"] != "both"]
     if not lone.empty or both.empty:
         name = f"{lone.iloc[0]['subject']} {lone.iloc[0]['doc_hash']}" if len(lone) else "none"
-        raise ValueError(f"repeated run: not the same problems ({name} was asked once only)")
+        raise ValueError(f"repeated run: not the same problems ({name} was answered once only)")
     return both
 
 

@@ -1,9 +1,10 @@
 """Tests and intervals that compare two edits on the same problems.
 
-Paper, sec. 4 ("Statistical testing") and Table 1. The paper compares two edits as if each had
-been asked its own problems (`two_proportion_z`). Both answer the same ones, so the primary test
-here is paired (`mcnemar_exact`), with a paired interval beside it; the paper's z stays next to it.
-What draws anew, such as a bootstrap, is in `resampling`.
+Paper, sec. 4 ("Statistical testing") and Table 1. The paper compares two edits as if each
+had its own problems (`two_proportion_z`). Both answer the same ones, so the primary test here is
+paired (`mcnemar_exact`), with a paired interval; the paper's z stays beside it. Permutations and
+bootstraps are in `resampling`. Where statsmodels has a function, tests compare with it; its import
+takes seconds and its last digits differ.
 
 Conventions: a difference is edit minus reference, as a fraction; b counts the problems that the
 reference gets wrong and the edit right, c the opposite; every p is two-sided.
@@ -115,7 +116,7 @@ class PairedDifference:
 def paired_difference(reference: np.ndarray, edit: np.ndarray) -> PairedDifference:
     """Compare an edit with a reference, problem by problem.
 
-    reference, edit: (n,) of 0 or 1, the same problem at the same place; n >= 2.
+    reference, edit: (n,) of 0 or 1, the same problems in the same order; n >= 2.
     """
     reference, edit = _answers(reference), _answers(edit)
     n = _same_length(reference, edit)
@@ -124,29 +125,16 @@ def paired_difference(reference: np.ndarray, edit: np.ndarray) -> PairedDifferen
     b, c = k1 - both, k0 - both
     low, high = newcombe_interval(both, b, c, n - both - b - c)
     z, p_z = two_proportion_z(k0, n, k1, n, pooled=False)
-    return PairedDifference(
-        n=n,
-        correct_reference=k0,
-        correct_edit=k1,
-        b=b,
-        c=c,
-        difference=(b - c) / n,
-        ci_low=low,
-        ci_high=high,
-        p_mcnemar=mcnemar_exact(b, c),
-        z=z,
-        p_z=p_z,
-    )
+    p = mcnemar_exact(b, c)
+    return PairedDifference(n, k0, k1, b, c, (b - c) / n, low, high, p, z, p_z)
 
 
 def holm(pvalues: Sequence[float]) -> np.ndarray:
     """Holm's adjusted p-values (family-wise error), in the order given. Raises on NaN."""
     p = _pvalues(pvalues)
     order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
+    p[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
+    return p
 
 
 def benjamini_hochberg(pvalues: Sequence[float]) -> np.ndarray:
@@ -154,9 +142,8 @@ def benjamini_hochberg(pvalues: Sequence[float]) -> np.ndarray:
     p = _pvalues(pvalues)
     order = np.argsort(p, kind="stable")[::-1]  # largest first
     stepped = np.minimum.accumulate(p[order] * len(p) / np.arange(len(p), 0, -1))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
+    p[order] = np.minimum(stepped, 1.0)
+    return p
 
 
 def non_inferiority(low: float, high: float, margin: float) -> str:
@@ -209,7 +196,7 @@ def _same_length(reference: np.ndarray, edit: np.ndarray) -> int:
 
 
 def _pvalues(pvalues: Sequence[float]) -> np.ndarray:
-    p = np.asarray(pvalues, dtype=np.float64)
+    p = np.array(pvalues, dtype=np.float64)  # a copy: the callers write into it
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():  # NaN fails both comparisons
         raise ValueError(f"p-values must be a list of numbers in [0, 1] (found {p.tolist()})")
     return p

@@ -46,30 +46,29 @@ def explain(errors: list[dict], schema: Mapping) -> str:
     error = min(errors, key=lambda error: (error["type"] not in unknown, len(error["loc"])))
     kind, value, about = error["type"], error["input"], error.get("ctx", {})
     path, node = _located(error["loc"], schema)
-    described = f" ({node['description']})" if "description" in node else ""
     if kind in (*unknown, "missing"):
-        *path, key = path
-        place = ".".join(path) or "study"
-        if kind == "missing":
-            return f"{place}: '{key}' is missing"
-        _, parent = _located(error["loc"][:-1], schema)
-        hint = did_you_mean(key, sorted(parent["properties"]))
-        return f"{place}: unknown key '{key}'{hint}"
-    place = ".".join(path) or "study"
+        *path, name = path
+    key = ".".join(path) or "study"
+    if kind == "missing":
+        return f"{key}: '{name}' is missing"
+    if kind in unknown:
+        _, section = _located(error["loc"][:-1], schema)
+        return f"{key}: unknown key '{name}'{did_you_mean(name, sorted(section['properties']))}"
     if kind == "section":
-        return f"{place}: {error['msg']}"
+        return f"{key}: {error['msg']}"
     if kind == "union_tag_not_found":
-        return f"{place}: {about['discriminator']} is missing"
-    if kind in ("union_tag_invalid", "literal_error"):
-        if kind == "union_tag_invalid":
-            tag = node["discriminator"]["propertyName"]
-            place, value, allowed = f"{place}.{tag}", value[tag], node["discriminator"]["mapping"]
-        else:
-            allowed = node["enum"] if "enum" in node else [node["const"]]
-        return f"{place}: {value!r} is not allowed{did_you_mean(str(value), list(allowed))}"
+        return f"{key}: {about['discriminator']} is missing"
+    if kind == "union_tag_invalid":
+        tag = node["discriminator"]["propertyName"]
+        key, value, allowed = f"{key}.{tag}", value[tag], [*node["discriminator"]["mapping"]]
+        return f"{key}: {value!r} is not allowed{did_you_mean(str(value), allowed)}"
+    if kind == "literal_error":
+        allowed = node.get("enum", [node.get("const")])
+        return f"{key}: {value!r} is not allowed{did_you_mean(str(value), allowed)}"
     said = _SAYS[kind].format_map(about) if kind in _SAYS else error["msg"]
     hint = _number_meant(value) if kind in ("int_type", "float_type") else ""
-    return f"{place}: {value!r} {said}{hint}{described}"
+    described = f" ({node['description']})" if "description" in node else ""
+    return f"{key}: {value!r} {said}{hint}{described}"
 
 
 def _located(loc: tuple, schema: Mapping) -> tuple[list[str], Mapping]:
@@ -78,7 +77,7 @@ def _located(loc: tuple, schema: Mapping) -> tuple[list[str], Mapping]:
     above = node = schema
     for part in loc:
         if part == "[key]":  # the key itself is wrong, not what it leads to
-            return path[:-1], above.get("propertyNames", {})
+            return path[:-1], resolved(above.get("propertyNames", {}), schema)
         if "discriminator" in node:  # then comes the option that the value belongs to
             node = resolved({"$ref": node["discriminator"]["mapping"][part]}, schema)
             continue

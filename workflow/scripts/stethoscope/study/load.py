@@ -6,6 +6,7 @@ Pure Python without the scientific stack, since each parse of the workflow impor
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,14 @@ StrictLoader.add_constructor(
 
 
 def load_yaml(path: str | Path) -> dict:
-    """A YAML mapping; one line that names file and place when it is broken, empty or ambiguous."""
+    """A YAML mapping; one line that names file and line when it is broken, empty or ambiguous."""
     try:
         content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=StrictLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else str(path)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
         problem = getattr(error, "problem", None) or " ".join(str(error).split())
-        raise ValueError(f"{place}: not YAML: {problem}") from None
+        raise ValueError(f"{where}: not YAML: {problem}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if not isinstance(content, dict):
@@ -66,7 +67,7 @@ def check(config: Mapping, source: str) -> dict:
     try:
         model = Study.model_validate(_without_wrappers(config, "", assumptions))
     except ValidationError as error:
-        line = explain(error.errors(include_url=False), Study.model_json_schema())
+        line = explain(error.errors(include_url=False), _schema())
         raise ValueError(f"{source}: {line}") from None
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
@@ -77,20 +78,25 @@ def check(config: Mapping, source: str) -> dict:
     return study
 
 
-def _without_wrappers(node: Any, place: str, assumptions: list[dict]) -> Any:
+@cache
+def _schema() -> dict:
+    return Study.model_json_schema()
+
+
+def _without_wrappers(node: Any, path: str, assumptions: list[dict]) -> Any:
     if isinstance(node, Mapping):
         if "assumed" in node:
             if set(node) != {"value", "assumed", "reason"} or node["assumed"] is not True:
                 raise ValueError(
-                    f"{place}: an assumed value is {{value: ..., assumed: true, reason: ...}}, "
+                    f"{path}: an assumed value is {{value: ..., assumed: true, reason: ...}}, "
                     f"found the keys {', '.join(map(str, node))}"
                 )
             if not isinstance(node["reason"], str) or not node["reason"].strip():
-                raise ValueError(f"{place}.reason: {node['reason']!r} gives no reason")
-            assumptions.append({"key": place, "value": node["value"], "reason": node["reason"]})
+                raise ValueError(f"{path}.reason: {node['reason']!r} gives no reason")
+            assumptions.append({"key": path, "value": node["value"], "reason": node["reason"]})
             return node["value"]
         return {
-            key: _without_wrappers(value, f"{place}.{key}" if place else str(key), assumptions)
+            key: _without_wrappers(value, f"{path}.{key}" if path else str(key), assumptions)
             for key, value in node.items()
         }
     return node

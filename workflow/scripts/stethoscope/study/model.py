@@ -299,7 +299,7 @@ class Evaluation(Section):
         "float32",
         description="what the model computes in; beside bfloat16 weights an edit stays in float32",
     )
-    take_over: Distinct[str] = Field(
+    reuse_answers_from: Distinct[str] = Field(
         [],
         description="edits that are evaluated first and whose answers an edit that turns out "
         "to be the same reuses: of few layers many selectors pick the same",

@@ -6,31 +6,14 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
-from stethoscope.names import BASE, EditId, SelectionId, edit_name, selection_name
+from stethoscope.names import BASE, EditId, SelectionId, edit_name
+from stethoscope.study.edit_spec import SETTINGS_OF, EditSpec
 
 # What an edit is for, in the order in which tables list them; `base` is the unedited model.
 ROLES = ("base", "full", "random", "projection", "projection_matched", "ours", "other", "control")
-# The key of an edit that holds the settings of its transform; raw has none.
-SETTINGS_OF = {
-    "project": "projection",
-    "raw_matched": "projection",
-    "ties": "merging",
-    "localize_and_stitch": "merging",
-    "dare": "merging",
-}
-MERGING_NEEDS = {
-    "ties": ("density",),
-    "localize_and_stitch": ("density",),
-    "dare": ("drop", "seed"),
-}
 _GENERATION = (
     "batch_size", "max_gen_toks", "tasks", "num_fewshot", "chat_template", "backend", "dtype",
 )  # fmt: skip
-
-
-def alpha_name(alpha: float) -> str:
-    """How an alpha is spelled in paths: 0.8 and 1.0, never 0.80 or 1."""
-    return str(float(alpha))
 
 
 def layer_count(study: Mapping) -> int:
@@ -62,32 +45,15 @@ def selection_ids(study: Mapping, name: str) -> list[SelectionId]:
     return [SelectionId(name, draw) for draw in _numbers(study["selections"][name].get("draws"))]
 
 
-def selection_names(study: Mapping, family: str) -> list[str]:
-    """The concrete selections of a configured one: its draws (random-1, ...) or itself."""
-    return list(map(selection_name, selection_ids(study, family)))
-
-
-def edit_names(study: Mapping, family: str) -> list[str]:
-    """The concrete edits of a configured one: one a draw, of its own or of its selection."""
-    return list(map(edit_name, edit_ids(study, family)))
-
-
-def concrete_selections(selection: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The sets that the file of a selection holds, by their `selection_names`.
-
-    selection: its field `selection` and what `selection.selected` returns. Each set has `layers`,
-    and `scores` where there are any.
-    """
-    name = selection["selection"]
-    if "draws" not in selection:
-        return {name: selection}
-    return {f"{name}-{draw}": found for draw, found in enumerate(selection["draws"], start=1)}
-
-
 def scoring(study: Mapping) -> dict:
     """What scores specificity: how it is examined, its controls and the scan are other jobs'."""
     others = ("stability", "controls", "dtype")
     return {key: value for key, value in study["specificity"].items() if key not in others}
+
+
+def edit_spec(study: Mapping, spec: str) -> EditSpec:
+    """What an edit is made of; the base is the empty edit."""
+    return EditSpec({}) if spec == BASE else EditSpec.of(study["edits"][spec])
 
 
 def edit_ids(study: Mapping, spec: str) -> list[EditId]:
@@ -99,40 +65,23 @@ def edit_ids(study: Mapping, spec: str) -> list[EditId]:
     return [EditId(spec, draw) for draw in _numbers(draws)]
 
 
-def families(study: Mapping) -> list[str]:
-    """All edits of the study by their configured names, the unedited base first."""
+def edit_specs(study: Mapping) -> list[str]:
+    """Names of all edit specs of the study, the unedited base first."""
     return [BASE, *study["edits"]]
 
 
 def evaluated(study: Mapping) -> list[str]:
-    """The edits that answer problems, by their configured names; of the others only energy."""
+    """The edit specs that are evaluated; of the others only the energy is known."""
     return [BASE, *(name for name, edit in study["edits"].items() if edit["evaluate"])]
 
 
-def answered_before(study: Mapping, family: str) -> list[str]:
-    """The edits asked before this one that may turn out to be the same edit.
-
-    Of `evaluation.take_over` those that add the same task vectors, raw, in as many layers.
-    """
-
-    def made_of(name: str) -> tuple:
-        edit = study["edits"][name]
-        as_many = study["selections"][edit["selection"]].get("like", edit["selection"])
-        return as_many, edit["vectors"], edit["transform"], choosing_subjects(study, name)
-
-    first = study["evaluation"]["take_over"]
-    if family in (BASE, *first) or study["edits"][family]["transform"] != "raw":
-        return []
-    return [name for name in first if made_of(name) == made_of(family)]
-
-
 def swept(study: Mapping) -> list[str]:
-    """The edits that answer the test problems at every alpha, by their configured names."""
+    """The edit specs that are evaluated on the test problems at every alpha."""
     return [name for name, edit in study["edits"].items() if edit["sweep"]]
 
 
 def exported(study: Mapping) -> list[str]:
-    """The edits that become checkpoints at their chosen alphas, by their configured names."""
+    """The edit specs that become checkpoints at their chosen alphas."""
     return [name for name, edit in study["edits"].items() if edit["checkpoint"]]
 
 
@@ -149,7 +98,7 @@ def generation(study: Mapping, split: str = "test") -> dict[str, Any]:
     return settings | {key: value for key, value in others.items() if key != "edits"}
 
 
-def answered_again(study: Mapping) -> list[str]:
+def evaluated_again(study: Mapping) -> list[str]:
     """Names of all further readings of the test problems: by alpha, by batch size, by protocol."""
     return ["sweep", "noise", *study["evaluation"]["protocols"]]
 
@@ -169,7 +118,7 @@ def edit_table(study: Mapping) -> list[dict[str, Any]]:
     evaluated: whether it answers problems, 1 or 0; of others only the energy is known.
     """
     rows = []
-    for spec in families(study):
+    for spec in edit_specs(study):
         about = {"role": "base", "label": "Base model", "transform": "raw"}
         about |= study["edits"].get(spec, {})
         for edit in edit_ids(study, spec):
@@ -190,37 +139,21 @@ def edit_table(study: Mapping) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: ROLES.index(row["role"]))
 
 
-def family_of(study: Mapping, edit: str) -> str:
-    """The configured edit that a concrete edit belongs to (random-3 is a draw of random)."""
-    return next(family for family in families(study) if edit in edit_names(study, family))
+def merged_pairs(study: Mapping) -> list[dict[str, Any]]:
+    """What interferes: first and second vector, selection, its draw, and density.
 
-
-def merged_pairs(study: Mapping) -> list[tuple[str, str, str, float]]:
-    """What interferes: (vector, vector, concrete selection, density) of edits that merge several.
-
-    Each once, the vectors of a pair in the order of their names. density is 1 for the vectors
-    themselves, and what a transform that trims them keeps.
+    Of edits that merge several vectors, each once, the vectors of a pair in the order of their
+    names. density is 1 for the vectors themselves, and what a transform that trims them keeps.
     """
-    found: dict[tuple[str, str, str, float], None] = {}
-    for family, edit in study["edits"].items():
-        density = edit.get("merging", {}).get("density", 1.0)
-        for drawn in edit_ids(study, family):
-            for first, second in combinations(sorted(edit["vectors"]), 2):
-                pair = (first, second, selection_name(selection_of(study, drawn)))
-                found |= {(*pair, 1.0): None, (*pair, float(density)): None}
-    return list(found)
-
-
-def recipe(study: Mapping, family: str) -> dict[str, Any]:
-    """What an edit is made of; a new label, role or grid and what it answers make no other edit.
-
-    The base is the empty edit.
-    """
-    if family == BASE:
-        return {"vectors": {}, "transform": "raw"}
-    about = ("label", "role", "published", "alphas", "choose_alpha_on", "evaluate", "sweep")
-    about += ("checkpoint",)
-    return {key: value for key, value in study["edits"][family].items() if key not in about}
+    keys = ("first", "second", "selection", "draw", "density")
+    pairs: dict[tuple, None] = {}
+    for spec, edit in study["edits"].items():
+        density = float(edit.get("merging", {}).get("density", 1.0))
+        for layers in (selection_of(study, drawn) for drawn in edit_ids(study, spec)):
+            for pair in combinations(sorted(edit["vectors"]), 2):
+                where = (*pair, layers.name, layers.draw)
+                pairs |= {(*where, 1.0): None, (*where, density): None}
+    return [dict(zip(keys, pair, strict=True)) for pair in pairs]
 
 
 def scored_encoders(study: Mapping) -> list[str]:
@@ -247,26 +180,21 @@ def choice_of_layers(study: Mapping) -> dict[str, Any]:
     return {key: selection[key] for key in ("score", "top", "at_least") if key in selection}
 
 
-def choosing_subjects(study: Mapping, family: str) -> list[str]:
+def choosing_subjects(study: Mapping, spec: str) -> list[str]:
     """Subjects whose validation accuracy chooses the alpha of an edit: its own, or the study's."""
-    edit = study["edits"].get(family, {})
+    edit = study["edits"].get(spec, {})
     return edit.get("choose_alpha_on", study["evaluation"]["choose_alpha_on"])
 
 
 def searched(study: Mapping) -> dict[str, str]:
-    """The search of each configured edit that evaluates what a search has kept."""
+    """The search of each edit spec that evaluates what a search has kept."""
     edits = {name: study["edits"].get(name, {}) for name in evaluated(study)}
     return {name: edit["search"] for name, edit in edits.items() if "search" in edit}
 
 
-def draw_of(name: str) -> int:
-    """Which draw a concrete selection or edit is: 3 for random-3, 1 where there are no draws."""
-    return int(name.partition("-")[2] or 1)
-
-
-def alphas(study: Mapping, family: str) -> list[float]:
-    """The alpha grid of a configured edit; the base has the one value 0."""
-    return [0.0] if family == BASE else [float(alpha) for alpha in study["edits"][family]["alphas"]]
+def alphas(study: Mapping, spec: str) -> list[float]:
+    """The alpha grid of an edit spec; the base has the one value 0."""
+    return [0.0] if spec == BASE else [float(alpha) for alpha in study["edits"][spec]["alphas"]]
 
 
 def own_draws(study: Mapping, edit: Mapping) -> int | None:

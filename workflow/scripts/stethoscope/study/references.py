@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from stethoscope.names import BASE, edit_name
 from stethoscope.selection.select import SELECTORS
+from stethoscope.study.edit_spec import MERGING_NEEDS, SETTINGS_OF
 from stethoscope.study.errors import did_you_mean
 from stethoscope.study.queries import (
-    BASE,
-    MERGING_NEEDS,
-    SETTINGS_OF,
-    edit_names,
+    edit_ids,
     evaluated,
     generation,
     layer_count,
@@ -40,7 +39,7 @@ def broken_references(study: Mapping) -> Iterator[str]:
     yield from _evaluation(study)
     yield from _protocols(study)
     yield from _backend(study)
-    concrete = [edit for family in evaluated(study) for edit in edit_names(study, family)]
+    concrete = [edit_name(edit) for spec in evaluated(study) for edit in edit_ids(study, spec)]
     yield from _undefined("statistics.references", study["statistics"]["references"], concrete)
     if all(edit["role"] != "ours" for edit in study["edits"].values()):
         yield "edits: none has the role 'ours', the edit that the others are compared with"
@@ -217,7 +216,9 @@ def _evaluation(study: Mapping) -> Iterator[str]:
     evaluation = study["evaluation"]
     subjects = evaluation["choose_alpha_on"]
     yield from _undefined("evaluation.choose_alpha_on", subjects, study["subjects"])
-    yield from _undefined("evaluation.take_over", evaluation["take_over"], evaluated(study)[1:])
+    yield from _undefined(
+        "evaluation.reuse_answers_from", evaluation["reuse_answers_from"], evaluated(study)[1:]
+    )
     noise = evaluation.get("noise_floor", {"edits": [], "batch_size": None})
     yield from _undefined("evaluation.noise_floor.edits", noise["edits"], evaluated(study))
     if noise["batch_size"] == evaluation["batch_size"]:

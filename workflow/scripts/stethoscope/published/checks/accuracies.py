@@ -6,14 +6,11 @@ import pandas as pd
 from scipy.special import bdtr
 
 from stethoscope.published import recompute
-from stethoscope.published.checks.check import CONTRADICTED, IMPOSSIBLE, UNDECIDED, holds, registry
+from stethoscope.published.checks.check import CONTRADICTED, IMPOSSIBLE, UNDECIDED, holds
 from stethoscope.published.recompute import BASE, FULL, LEVEL, OTHERS, OURS, PROJECTION, TARGET
 from stethoscope.published.record import MAIN, EmptyCell, Record, significant
 
-CHECKS, check = registry()
 
-
-@check("C03", "C04", tables="Table 1")
 def headline_statistic(record: Record):
     """Some test of the headline accuracies prints the headline z and p."""
     formulas = record.recomputed["formulas"]
@@ -24,7 +21,6 @@ def headline_statistic(record: Record):
     return holds(len(both) > 0), dict(formulas=formulas, both=both, pooled=pooled)
 
 
-@check("C01", "C02", tables="Table 1")
 def headline_accuracies(record: Record):
     """The accuracies of the abstract are those of Tables 1 and 4."""
     alpha, *claimed = (float(record.claim(name).value) for name in ("C39", "C01", "C02"))
@@ -34,7 +30,6 @@ def headline_accuracies(record: Record):
     return holds(same), dict(alpha=alpha, printed=printed, again=again)
 
 
-@check("C05", "C07", tables="Table 1")
 def number_of_significant_subjects(record: Record):
     """#Sig of Table 1 from the z recomputed, by either formula; and no loss."""
     published = record.table1.set_index("method")["n_sig_of_7"].dropna().astype(int)
@@ -52,7 +47,6 @@ def number_of_significant_subjects(record: Record):
     return holds(same and table.loc[OURS, "losses_lmeval"] == 0), values
 
 
-@check("C04", "C23", tables="Table 1")
 def gain_after_all_configurations(record: Record):
     """The headline p survives Bonferroni over the configurations that were tried on the test."""
     tried, p = record.numbers("C23")[0], record.compared(OURS, BASE, TARGET)["p_lmeval"]
@@ -62,13 +56,11 @@ def gain_after_all_configurations(record: Record):
     return holds(corrected < LEVEL, UNDECIDED), values
 
 
-@check(tables="Table 1", says="Every accuracy is a number of problems over their number")
 def percentages_of_table_1(record: Record):
     """GRIM on Table 1."""
     return _grim(record, "Table 1")
 
 
-@check(tables="Table 4", says="Every accuracy is a number of problems over their number")
 def percentages_of_table_4(record: Record):
     """GRIM on the NT accuracies of Table 4."""
     return _grim(record, "Table 4")
@@ -82,7 +74,6 @@ def _grim(record: Record, table: str):
     return holds(wrong.empty, IMPOSSIBLE), dict(cells=cells, wrong=wrong, possible=possible)
 
 
-@check("C16", "C35", "C44", tables="Table 1")
 def size_of_the_benchmark(record: Record):
     """Is the benchmark as large as sec. 4 says in one sentence, and not in the next?"""
     claimed, subjects = record.numbers("C16")
@@ -95,7 +86,6 @@ def size_of_the_benchmark(record: Record):
     return holds(consistent), values | dict(algebra=algebra, full=full, cells=cells, chance=chance)
 
 
-@check("C20", tables="subject sizes")
 def power(record: Record):
     """Does the paper's test find the effect that it is said to find, on every subject?"""
     table = record.recomputed["power"].dropna(subset=["power_at_gain"])
@@ -105,7 +95,6 @@ def power(record: Record):
     return holds(power.min() >= recompute.POWER), dict(table=table, power=power)
 
 
-@check("C07", "C52", tables="Table 1")
 def ours_against_projection(record: Record):
     """Significant here and not there is no test of the difference; this is."""
     row, total = record.compared(OURS, PROJECTION, TARGET), record.compared(OURS, PROJECTION)
@@ -116,7 +105,6 @@ def ours_against_projection(record: Record):
     return holds(TARGET in holm, UNDECIDED), values
 
 
-@check("C07", tables="Table 1")
 def null_of_projection_when_paired(record: Record):
     """The same problems were answered: would a paired test also find nothing?"""
     row = record.compared(PROJECTION, BASE, TARGET)
@@ -129,7 +117,6 @@ def null_of_projection_when_paired(record: Record):
     return verdict, dict(few=few, most=most, n=n, gained=k1 - k0)
 
 
-@check("C53", tables="Table 1")
 def losses_of_the_full_merge(record: Record):
     """Is a loss of the full merge significant by the paper's own test?"""
     names = [name.strip() for name in record.claim("C53").value.split(",")]
@@ -141,7 +128,6 @@ def losses_of_the_full_merge(record: Record):
     return verdict, dict(named=named, table=table, lower=lower)
 
 
-@check("C63", tables="Table 1")
 def ours_against_the_full_merge(record: Record):
     """Ours against the full merge on the target, tested directly."""
     row, total = record.compared(OURS, FULL, TARGET), record.compared(OURS, FULL)
@@ -149,7 +135,6 @@ def ours_against_the_full_merge(record: Record):
     return holds(gain, UNDECIDED), dict(row=row, total=total)
 
 
-@check("C50", "C19", tables="Table 1")
 def scale_of_the_full_merge(record: Record):
     """A grid that holds small alphas cannot end far below base; which grid was it?"""
     n_layers, alpha = (record.cell("table2", name, config=MAIN) for name in ("n_layers", "alpha"))
@@ -157,7 +142,6 @@ def scale_of_the_full_merge(record: Record):
     return UNDECIDED, values | dict(layers=record.total_layers)
 
 
-@check("C32", tables="Table 1, Table 3")
 def no_projected_variant_is_significant(record: Record):
     """#Sig of every projected row, and the projection's NT z recomputed."""
     rows = record.table3[record.table3["method"].str.contains("Proj")].dropna(subset=["sig"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import hypergeom, linregress, spearmanr
 
-from stethoscope.published.checks.check import UNDECIDED, holds, registry
+from stethoscope.published.checks.check import UNDECIDED, holds
 from stethoscope.published.recompute import TARGET
 from stethoscope.published.record import (
     DILUTED,
@@ -18,10 +18,7 @@ from stethoscope.published.record import (
 
 NEAR = 0.1  # SP within this of the threshold counts as close to it
 
-CHECKS, check = registry()
 
-
-@check("C10", "C25", "C30", tables="Table 2, Table 6")
 def thresholds_give_the_counts(record: Record):
     """The sets that Table 6 gives at each threshold have the sizes that Table 2 prints."""
     table = record.table2.assign(layers=record.table2["config"].map(record.layers_of))
@@ -37,7 +34,6 @@ def thresholds_give_the_counts(record: Record):
     return holds(not wrong), dict(table=table, wrong=wrong)
 
 
-@check("C28", tables="Table 2", says="Names give the number of layers")
 def names_give_the_counts(record: Record):
     """ "14L" in a name against #Layers beside it, and against the range in the prose."""
     named = record.table2["config"].str.extract(r" (\d+)L$")[0].astype("Float64")
@@ -49,14 +45,12 @@ def names_give_the_counts(record: Record):
     return holds(wrong.empty and not middle.any()), values
 
 
-@check("C31", tables="Table 2")
 def every_raw_variant_is_significant(record: Record):
     """A raw variant without any significant subject is not significant on NT either."""
     without = record.raw_variants.query("n_sig == 0")
     return holds(without.empty), dict(without=without, mixed=record.claim("C42"))
 
 
-@check("C29", "C26", tables="Table 2")
 def deep_layers_are_critical(record: Record):
     """noDeep leaves out layers that are called critical; does it do worse?"""
     named = record.claimed_layers("C26") & record.claimed_layers("C29")
@@ -67,7 +61,6 @@ def deep_layers_are_critical(record: Record):
     return holds(not named or without < ours), values
 
 
-@check("C12", "C65", tables="Table 2, Table 6")
 def higher_sp_is_better(record: Record):
     """Two sets of equal size: has the one of higher SP more significant subjects?"""
     sets = record.raw_variants.dropna(subset=["layers"])
@@ -85,7 +78,6 @@ def higher_sp_is_better(record: Record):
     return holds(not wrong), dict(high=dict(high), low=dict(low), top=int(record.sp.idxmax()))
 
 
-@check("C56", tables="Table 2 (“Signal diluted”, “Low-SP noise”)")
 def threshold_separates(record: Record):
     """Do sets that add layers below the threshold have fewer significant subjects?"""
     ours, n_layers = (record.cell("table2", name, config=MAIN) for name in ("sig", "n_layers"))
@@ -98,7 +90,6 @@ def threshold_separates(record: Record):
     return holds(worse, UNDECIDED), values
 
 
-@check("C57", "C58", tables="Table 2")
 def conserved_budget(record: Record):
     """A product is conserved only if it varies less than its factors; alpha then falls with |S|."""
     table = record.table2.dropna(subset=["n_layers", "alpha"]).astype({"alpha": float})
@@ -112,7 +103,6 @@ def conserved_budget(record: Record):
     return holds(spread < factor and slope < 0), values
 
 
-@check("C59", "C29", tables="Table 6")
 def threshold_from_validation(record: Record):
     """No number of a validation split is printed; how much hangs on the threshold?"""
     sp, threshold = record.sp, record.threshold
@@ -122,7 +112,6 @@ def threshold_from_validation(record: Record):
     return UNDECIDED, dict(below=below, above=above, close=close, critical=critical)
 
 
-@check("C10", "C19", tables="Table 6")
 def layers_without_a_score(record: Record):
     """Layers of the model that Table 6 does not list."""
     missing = set(range(record.total_layers)) - set(record.table6["layer"])
@@ -130,7 +119,6 @@ def layers_without_a_score(record: Record):
     return holds(not missing, UNDECIDED), dict(missing=missing, lowest=lowest)
 
 
-@check("C29", tables="Table 6")
 def sp_beyond_depth(record: Record):
     """SP rises with depth: how far does the selection differ from a band of layers?"""
     rho, p = spearmanr(record.sp.index, record.sp)
@@ -144,13 +132,11 @@ def sp_beyond_depth(record: Record):
     return UNDECIDED, values | dict(expected=k * k / n)
 
 
-@check("C21", tables="Table 3, Table 6")
 def seven_highest_layers(record: Record):
     """E3's layers are named nowhere; Table 6 gives candidates."""
     return UNDECIDED, dict(top=set(record.sp.nlargest(int(record.claim("C21").value)).index))
 
 
-@check("C43", tables="Table 5")
 def two_vectors_together(record: Record):
     """#Sig of NT + CP in the appendix against DUAL in Table 5."""
     said = record.numbers("C43")[0]
@@ -162,13 +148,11 @@ def two_vectors_together(record: Record):
     return holds(said in printed, UNDECIDED), dict(said=said, printed=printed, dual=dual)
 
 
-@check("C33", "C34", "C62")
 def determinism(record: Record):
     """What two equal runs show, and what they do not."""
     return UNDECIDED, dict(n=int(record.sizes[TARGET]))
 
 
-@check("C06", "C08", tables="Table 3")
 def energy_kept(record: Record):
     """The energies of Table 3 against the abstract's."""
     energy, method = record.table3["energy_retained_pct"], record.table3["method"]

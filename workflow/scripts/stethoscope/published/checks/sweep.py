@@ -5,21 +5,17 @@ from __future__ import annotations
 import pandas as pd
 from scipy.stats import chi2_contingency
 
-from stethoscope.published.checks.check import CONTRADICTED, UNDECIDED, holds, registry
+from stethoscope.published.checks.check import CONTRADICTED, UNDECIDED, holds
 from stethoscope.published.recompute import LEVEL
 from stethoscope.published.record import MAIN, EmptyCell, Record
 
-CHECKS, check = registry()
 
-
-@check("C60", tables="Table 4")
 def flat_response(record: Record):
     """Homogeneity of the accuracies over the alphas of Table 4."""
     chi2, p, degrees = _homogeneity(record.swept)
     return holds(p >= LEVEL), dict(chi2=chi2, p=p, degrees=degrees, sweep=record.swept)
 
 
-@check("C39", tables="Table 4, Table 5 (“Global optimum”)")
 def best_alpha(record: Record):
     """Is the best alpha of the sweep told apart from the others?"""
     sweep, (chi2, p, _) = record.swept, _homogeneity(record.swept)
@@ -30,7 +26,6 @@ def best_alpha(record: Record):
     return verdict, dict(sweep=sweep, best=best, rest=rest, chi2=chi2, p=p, flat=p >= LEVEL)
 
 
-@check("C61", tables="Table 4")
 def drop_at_the_highest_alpha(record: Record):
     """Is the last alpha of the sweep worse than the best?"""
     sweep = record.swept
@@ -41,7 +36,6 @@ def drop_at_the_highest_alpha(record: Record):
     return verdict, dict(last=last, best=best, sig=sig)
 
 
-@check("C55", tables="Table 4, Table 5")
 def full_sweep(record: Record):
     """Has Table 4 every alpha that Table 5 ranks for the same configuration?"""
     ranked, swept = record.table5[record.table5["configuration"] == MAIN], record.table4
@@ -49,7 +43,6 @@ def full_sweep(record: Record):
     return holds(missing.empty), dict(missing=missing, swept=swept)
 
 
-@check("C54", tables="Table 4, Table 5")
 def top_ten(record: Record):
     """Is every configuration of Table 4 in Table 5 that is better than one listed there?"""
     swept = record.table4.rename(columns={"NT_acc_pct": "percent"}).dropna(subset=["percent"])
@@ -78,7 +71,6 @@ def _implied(lost: pd.DataFrame, ranked: pd.DataFrame):
             yield f"{name} below {above} %"
 
 
-@check(tables="Tables 1, 2, 4, 5, text", says="#Sig is given several times for the same edit")
 def repeated_numbers_agree(record: Record):
     """Every #Sig that is printed more than once for a configuration and alpha."""
     groups = record.statements.groupby(["configuration", "alpha"], sort=False)

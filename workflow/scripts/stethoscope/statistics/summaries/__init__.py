@@ -3,7 +3,18 @@
 Importing the package registers all of them.
 """
 
-from stethoscope.statistics.summaries import paper_tables
+from stethoscope.statistics.summaries import (  # noqa: F401
+    comparisons,
+    energy,
+    figures,
+    findings,
+    left_out,
+    paper_tables,
+    published,
+    repeats,
+    robustness,
+    runs,
+)
 from stethoscope.statistics.summaries.registry import SUMMARIES, frame, summary, write_summaries
 
-__all__ = ["SUMMARIES", "frame", "paper_tables", "summary", "write_summaries"]
+__all__ = ["SUMMARIES", "frame", "summary", "write_summaries"]

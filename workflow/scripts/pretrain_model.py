@@ -1,9 +1,9 @@
-"""Grow the study's base model: its tokenizer, its architecture, its training."""
+"""Pretrain the study's base model: its tokenizer, its architecture, its training."""
 
 from pathlib import Path
 
 from stethoscope.models.base import ModelSettings, new_model, save_model, train_tokenizer
-from stethoscope.models.training import GrowSettings, grow
+from stethoscope.models.pretrain import PretrainSettings, pretrain
 from stethoscope.problems.records import full_text, read_problems
 from stethoscope.runtime.files import atomic_folder
 from stethoscope.runtime.jobs import run
@@ -16,7 +16,8 @@ def main(inputs, outputs, params, wildcards, progress) -> None:
     model = new_model(ModelSettings(**settings["architecture"]), len(tokenizer), seed)
     model.to(params.device)
     progress(f"{model.num_parameters():,} parameters, {len(problems)} problems")
-    grow(model, tokenizer, problems, GrowSettings(**settings["training"]), seed, progress)
+    training = PretrainSettings(**settings["training"])
+    pretrain(model, tokenizer, problems, training, seed, progress)
     with atomic_folder(Path(outputs[0]).parent) as folder:
         save_model(model, tokenizer, folder)
 

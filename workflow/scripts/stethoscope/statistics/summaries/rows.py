@@ -1,0 +1,41 @@
+"""How printed rows begin: which edit, and which seed where there are several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pandas as pd
+
+from stethoscope.statistics.results import Results
+from stethoscope.statistics.summaries.registry import frame
+
+
+def opening(results: Results, edit: str, first: bool = True) -> dict[str, Any]:
+    """Title and class of an edit's row; only the first of several rows has the title."""
+    about = results.edits.loc[edit]
+    return {
+        "title": about["title"] if first else None,
+        "css": "" if pd.isna(about["draw"]) else "minor",
+    }
+
+
+def by_seed(
+    results: Results, edits: Iterable[str] | None = None
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(edit, seed, start of the row) for some edits, by default all that were evaluated."""
+    for edit in results.evaluated if edits is None else edits:
+        for seed in results.seeds:
+            start = opening(results, edit, first=seed == results.seeds[0])
+            yield edit, seed, start | {"seed": seed}
+
+
+def seeds_shown(results: Results, rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a frame; a study with one seed has no column for it."""
+    table = frame(rows)
+    return table.drop(columns="seed", errors="ignore") if len(results.seeds) == 1 else table
+
+
+def edited(results: Results) -> list[str]:
+    """The evaluated edits without base."""
+    return [edit for edit in results.evaluated if results.edits.at[edit, "role"] != "base"]
