@@ -5,6 +5,7 @@ from pathlib import Path
 from stethoscope.edits.build import build_edits
 from stethoscope.names import EditId
 from stethoscope.runtime.files import write_json
+from stethoscope.runtime.jobs import run
 from stethoscope.study.edit_spec import EditSpec
 
 
