@@ -40,6 +40,7 @@ rule render_report:
         template=TEMPLATES / "report.html.j2",
         macros=TEMPLATES / "macros.html.j2",
         captions=TEMPLATES / "captions.html.j2",
+        findings=TEMPLATES / "findings.html.j2",
         robustness=TEMPLATES / "robustness.html.j2",
         style=TEMPLATES / "style.css",
     output:

@@ -6,6 +6,7 @@ from stethoscope.edits.build import build_edits
 from stethoscope.edits.spec import EditSpec
 from stethoscope.names import EditId
 from stethoscope.runtime.files import write_json
+from stethoscope.runtime.jobs import run
 
 
 def main(inputs, outputs, params, wildcards, progress) -> None:

@@ -51,16 +51,6 @@ def scoring(study: Mapping) -> dict:
     return {key: value for key, value in study["specificity"].items() if key not in others}
 
 
-def selections_named(selection: Mapping) -> dict[str, list[str]]:
-    """Names of the selections that one is made from, by the key that says so."""
-    named = {key: selection[key] for key in ("like", "of", "minus", "within") if key in selection}
-    return {
-        key: names if isinstance(names, list) else [names]
-        for key, names in named.items()
-        if not isinstance(names, Mapping)  # a window, written out
-    }
-
-
 def edit_spec(study: Mapping, spec: str) -> EditSpec:
     """What an edit is made of; the base is the empty edit."""
     return EditSpec({}) if spec == BASE else EditSpec.of(study["edits"][spec])
