@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from stethoscope.edits.build import build_edits
+from stethoscope.edits.spec import EditSpec
 from stethoscope.names import EditId
 from stethoscope.runtime.files import write_json
 from stethoscope.runtime.jobs import run
-from stethoscope.study.edit_spec import EditSpec
 
 
 def main(inputs, outputs, params, wildcards, progress) -> None:

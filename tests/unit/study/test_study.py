@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from stethoscope.edits.merging import METHODS
+from stethoscope.edits.spec import MERGING_NEEDS, SETTINGS_OF, EditSpec
 from stethoscope.edits.transforms import TRANSFORMS
 from stethoscope.evaluation.reuse import reusable_specs
 from stethoscope.names import EditId, SelectionId
 from stethoscope.study import load
 from stethoscope.study import queries as studies
-from stethoscope.study.edit_spec import MERGING_NEEDS, SETTINGS_OF, EditSpec
 from stethoscope.study.edits import Edit, PublishedConfiguration
 
 CONFIG = Path(__file__).parents[3] / "config"

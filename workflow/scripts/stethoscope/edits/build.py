@@ -13,6 +13,7 @@ from stethoscope.edits.bases import directions, read_gains
 from stethoscope.edits.energy import energy_record
 from stethoscope.edits.files import save_edit
 from stethoscope.edits.projection import stream_width
+from stethoscope.edits.spec import EditSpec
 from stethoscope.edits.transforms import Parts, Transformed, transformed
 from stethoscope.models.weights import read_weights
 from stethoscope.names import EditId, edit_folder, edit_name, sets_by_draw
@@ -25,7 +26,6 @@ from stethoscope.runtime.files import (
     write_json,
     write_table,
 )
-from stethoscope.study.edit_spec import EditSpec
 from stethoscope.task_vectors.task_vector import (
     TaskVector,
     check_base,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
+from stethoscope.edits.spec import SETTINGS_OF, EditSpec
 from stethoscope.names import BASE, EditId, SelectionId, edit_name
-from stethoscope.study.edit_spec import SETTINGS_OF, EditSpec
 
 # What an edit is for, in the order in which tables list them; `base` is the unedited model.
 ROLES = ("base", "full", "random", "projection", "projection_matched", "ours", "other", "control")

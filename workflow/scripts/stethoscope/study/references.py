@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from stethoscope.edits.spec import MERGING_NEEDS, SETTINGS_OF
 from stethoscope.names import BASE, edit_name
 from stethoscope.selection.select import SELECTORS
-from stethoscope.study.edit_spec import MERGING_NEEDS, SETTINGS_OF
 from stethoscope.study.errors import did_you_mean
 from stethoscope.study.queries import (
     edit_ids,
