@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from stethoscope.evaluation.loss_gains import layer_gains
 from stethoscope.models.base import load_model, load_tokenizer
 from stethoscope.models.loss import solution_batches
 from stethoscope.problems.records import of_subject, read_problems
 from stethoscope.runtime.files import write_table
 from stethoscope.runtime.jobs import run
-from stethoscope.selection.loss_gains import layer_gains
 from stethoscope.task_vectors.task_vector import TaskVector, check_base
 
 

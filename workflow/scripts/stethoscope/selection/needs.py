@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import core_schema
 
+from stethoscope.models.weights import read_weights
 from stethoscope.runtime.files import read_json
 from stethoscope.saes.problem_sums import ProblemSums
 from stethoscope.task_vectors.task_vector import TaskVector
@@ -81,8 +82,6 @@ def _sums(paths: list[str], settings: Mapping[str, Any], subjects: list[str]) ->
 
 
 def _weights(paths: list[str], *_: Any) -> Callable[[list[str]], Mapping[str, np.ndarray]]:
-    from stethoscope.edits.weights import read_weights
-
     return partial(read_weights, Path(paths[0]).parent)
 
 
