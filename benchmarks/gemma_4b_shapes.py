@@ -345,7 +345,7 @@ def select(work: Path, sizes: Sizes) -> str:
     """The layers whose task vector is largest against their weights: reads all edited weights."""
     from functools import partial
 
-    from stethoscope.edits.weights import read_weights
+    from stethoscope.models.weights import read_weights
     from stethoscope.runtime.files import write_json
     from stethoscope.selection.select import select_and_score
     from stethoscope.task_vectors.task_vector import TaskVector
@@ -362,7 +362,7 @@ def edit(work: Path, sizes: Sizes) -> str:
     """The edit as an adapter, and what of it would land in the weights."""
     from stethoscope.edits.energy import energy_record, energy_summary
     from stethoscope.edits.files import save_edit
-    from stethoscope.edits.weights import read_weights
+    from stethoscope.models.weights import read_weights
     from stethoscope.runtime.files import atomic_folder, read_json, write_table
     from stethoscope.task_vectors.task_vector import TaskVector, scaled
 

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from stethoscope.edits.build import build_edits
+from stethoscope.edits.spec import EditSpec
 from stethoscope.names import EditId
 from stethoscope.runtime.files import write_json
-from stethoscope.study.edit_spec import EditSpec
+from stethoscope.runtime.jobs import run
 
 
 def main(inputs, outputs, params, wildcards, progress) -> None:

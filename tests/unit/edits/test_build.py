@@ -8,9 +8,9 @@ import pytest
 
 from stethoscope.edits.build import build_edits
 from stethoscope.edits.files import read_edit
+from stethoscope.edits.spec import EditSpec
 from stethoscope.names import EditId, edit_folder
 from stethoscope.runtime.files import write_json
-from stethoscope.study.edit_spec import EditSpec
 from stethoscope.task_vectors.adapter import extract_task_vector
 from stethoscope.task_vectors.task_vector import layer_of, scaled
 

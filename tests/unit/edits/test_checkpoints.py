@@ -20,15 +20,15 @@ from transformers import (
 
 from stethoscope.edits.apply import edited
 from stethoscope.edits.files import read_edit, save_edit
-from stethoscope.edits.weights import read_weights
 from stethoscope.models.base import LORA_MODULES, decoder_layers, load_model, train_tokenizer
 from stethoscope.models.lora import LORA_TARGETS
 from stethoscope.models.parameter_names import in_memory, on_disk
+from stethoscope.models.weights import read_weights, weight_shapes
 from stethoscope.runtime.files import MANIFEST, folder_digest, folder_digests, write_json
 from stethoscope.saes.residuals import residuals
 from stethoscope.task_vectors.adapter import extract_task_vector
 from stethoscope.task_vectors.delta import Dense
-from stethoscope.task_vectors.task_vector import TaskVector, layer_of, scaled, weight_shapes
+from stethoscope.task_vectors.task_vector import TaskVector, layer_of, scaled
 
 LAYERS = 3
 TEXTS = ["1 + 2 = 3", "What is 12 + 7?"]

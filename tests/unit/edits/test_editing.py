@@ -11,11 +11,12 @@ from safetensors.numpy import load_file
 from safetensors.torch import load_file as load_torch
 
 from stethoscope.edits.apply import edited
+from stethoscope.edits.bases import read_gains
 from stethoscope.edits.energy import RECORD_COLUMNS, energy_record, energy_summary
 from stethoscope.edits.projection import StreamMap, projected, stream_maps, writes_to_stream
 from stethoscope.edits.transforms import matching_scale
-from stethoscope.edits.weights import edited_weight, read_gains, read_weights
 from stethoscope.models.base import load_model
+from stethoscope.models.weights import read_weights
 from stethoscope.runtime.tensor_files import to_bfloat16
 from stethoscope.task_vectors.adapter import extract_task_vector, read_adapter, save_adapter
 from stethoscope.task_vectors.delta import LowRank
@@ -145,7 +146,7 @@ def test_eq_3_adds_alpha_times_the_difference():
     delta = LowRank(np.array([[1.0, 2.0]], np.float32), np.array([[3.0], [0.0]], np.float32), 0.5)
     edit = scaled(TaskVector({"layers.0.x": delta}, ""), 2.0).modules["layers.0.x"]
     weight = np.array([[10.0, 10.0], [10.0, 10.0]], np.float32)
-    assert edited_weight(weight, edit).tolist() == [[13.0, 16.0], [10.0, 10.0]]
+    assert (weight + edit.dense()).tolist() == [[13.0, 16.0], [10.0, 10.0]]
 
 
 def test_alpha_scales_the_norm_and_one_keeps_every_bit(vector):

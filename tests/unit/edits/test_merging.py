@@ -19,8 +19,8 @@ from stethoscope.edits.merging import (
     magnitude_threshold,
     ties,
 )
-from stethoscope.edits.weights import read_weights
 from stethoscope.models.base import load_model
+from stethoscope.models.weights import read_weights
 from stethoscope.task_vectors.adapter import extract_task_vector, save_adapter
 from stethoscope.task_vectors.delta import Dense, LowRank, OnDemand
 from stethoscope.task_vectors.task_vector import TaskVector, check_fits, combine, layer_of, scaled

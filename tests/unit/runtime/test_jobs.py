@@ -3,12 +3,18 @@
 import os
 import subprocess
 import sys
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from stethoscope.runtime.jobs import run
+
+SCRIPTS = sorted(
+    path.stem for path in (Path(__file__).parents[3] / "workflow/scripts").glob("*.py")
+)
 
 
 def snakemake(log, **params):
@@ -97,3 +103,10 @@ def test_bad_input_is_one_line_and_its_traceback_is_in_the_log(tmp_path, capsys)
 def test_a_defect_keeps_its_traceback(tmp_path):
     with pytest.raises(KeyError):
         run(fails(KeyError("layer")), snakemake(tmp_path / "log"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_script_is_imported_without_snakemake_and_names_parts_of_a_job(script):
+    main = import_module(script).main
+    known = {"inputs", "outputs", "params", "wildcards", "scratch", "progress"}
+    assert set(signature(main).parameters) <= known

@@ -8,6 +8,7 @@ from stethoscope.saes.activations import encode
 from stethoscope.saes.control_encoders import ENCODERS, coordinate_encoder, random_encoder
 from stethoscope.saes.formats import Encoder
 from stethoscope.saes.problem_sums import ProblemSums
+from stethoscope.study.model import Controls
 
 TOKENS, WIDTH, FEATURES = 2000, 12, 20
 
@@ -74,7 +75,5 @@ def test_coordinates_are_the_stream_split_by_sign(encoder, sums, stream):
 
 
 def test_every_control_that_a_study_may_name_is_there():
-    from test_study import SCHEMA
-
-    section = SCHEMA["properties"]["specificity"]["properties"]["controls"]["properties"]
-    assert set(section["encoders"]["items"]["enum"]) == set(ENCODERS)
+    named = Controls.model_json_schema()["properties"]["encoders"]["items"]["enum"]
+    assert set(named) == set(ENCODERS)

@@ -3,16 +3,19 @@
 `by_sp_over_norm` is the example of docs/selectors.md.
 """
 
+import importlib
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from stethoscope.selection.needs import Vector
 from stethoscope.selection.registry import SELECTORS, selector
 from stethoscope.selection.select import load_given, selection_record
+from stethoscope.study import load, model, selections
 from stethoscope.task_vectors.delta import LowRank
 from stethoscope.task_vectors.energies import layer_energies
 from stethoscope.task_vectors.task_vector import TaskVector
@@ -20,8 +23,10 @@ from stethoscope.task_vectors.task_vector import TaskVector
 LINE = {"by": "sp_over_norm", "sae": "narrow", "subject": "algebra", "vector": "v2", "like": "sp"}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def sp_over_norm():
+    """A selector in place, as if its function were in by_score.py; gone afterwards."""
+
     @selector(needs=("sp_table",), scores=True)
     def by_sp_over_norm(
         n_layers: int,
@@ -33,31 +38,54 @@ def sp_over_norm():
         norms = np.sqrt(layer_energies(vector, n_layers))
         return sp_table["sp"].to_numpy() / norms**power
 
+    build_the_study()
     yield
     del SELECTORS["sp_over_norm"]
+    build_the_study()
 
 
-def test_settings_follow_from_the_function():
-    checked = SELECTORS["sp_over_norm"].settings.model_validate(LINE)
-    assert checked.model_dump(exclude_none=True) == {**LINE, "power": 1.0}
+def build_the_study():
+    """Its model is built from all selectors when it is imported."""
+    for module in (selections, model, load):
+        importlib.reload(module)
+
+
+def check(selection: dict) -> dict | str:
+    """ci.yaml with one selection more: its checked settings, or the complaint about them."""
+    study = load.load_yaml(Path(__file__).parents[3] / "config/ci.yaml")
+    study["selections"]["mine"] = selection
+    try:
+        return load.check(study, "ci.yaml")["selections"]["mine"]
+    except ValueError as error:
+        return str(error)
+
+
+def test_a_study_takes_the_settings_that_the_function_declares():
+    assert check(LINE) == {**LINE, "power": 1.0}
 
 
 @pytest.mark.parametrize(
-    "change, message",
+    "change, complaint",
     [
-        ({"pwoer": 2.0}, "pwoer\n  Extra inputs are not permitted"),
-        ({"sae": None}, "sae\n  Input should be a valid string"),
-        ({"power": 0}, "power\n  Input should be greater than 0"),
-        ({"power": "1"}, "power\n  Input should be a valid number"),
-        ({"top": 2}, "needs exactly one of at_least, top, like"),
-        ({"like": None}, "needs exactly one of at_least, top, like"),
-        ({"like": None, "at_least": 1, "lowest": True}, "lowest goes with top or like"),
+        (
+            {"by": "sp_over_nrom"},
+            ".by: 'sp_over_nrom' is not allowed (did you mean 'sp_over_norm'?",
+        ),
+        (
+            {"pwoer": 2.0},
+            ": unknown key 'pwoer' (did you mean 'power'? allowed: at_least, by, like",
+        ),
+        ({"vector": ...}, ": 'vector' is missing"),
+        ({"power": 0}, ".power: 0 is less than or equal to the minimum of 0.0 (of the norm)"),
+        ({"power": "O.5"}, ".power: 'O.5' is not a number (did you mean 0.5?) (of the norm)"),
+        ({"top": 2}, ": needs exactly one of at_least, top, like"),
+        ({"sae": "narow"}, ".sae: 'narow' is not defined (did you mean 'narrow'? allowed: narrow"),
+        ({"vector": "v3"}, ".vector: 'v3' is not defined (allowed: cp, v2"),
     ],
 )
-def test_settings_that_the_function_does_not_take_are_refused(change, message):
-    with pytest.raises(ValidationError) as error:
-        SELECTORS["sp_over_norm"].settings.model_validate(LINE | change)
-    assert message in str(error.value)
+def test_what_the_function_does_not_take_is_one_line(change, complaint):
+    line = {key: value for key, value in (LINE | change).items() if value is not ...}
+    assert check(line).startswith(f"ci.yaml: selections.mine{complaint}")
 
 
 def test_names_in_the_settings_are_known_with_the_section_that_defines_them():
@@ -94,11 +122,7 @@ def test_the_files_that_it_needs_are_loaded_and_layers_selected(tmp_path):
     assert selection_record(3, None, given) == {"layers": [0, 1], "scores": [4, 1.5, 0.5]}
 
 
-def test_every_layers_sums_and_the_place_of_the_subject_are_given_where_they_are_needed():
+def test_of_activation_sums_there_is_a_file_a_layer():
     settings = {"by": "activation_magnitude", "sae": "narrow", "subject": "algebra", "top": 1}
-    assert SELECTORS["activation_magnitude"].inputs(settings, 2) == {
-        "activation_sums": [
-            "specificity/narrow/activations/layer_0.safetensors",
-            "specificity/narrow/activations/layer_1.safetensors",
-        ]
-    }
+    files = [f"specificity/narrow/activations/layer_{layer}.safetensors" for layer in (0, 1)]
+    assert SELECTORS["activation_magnitude"].inputs(settings, 2) == {"activation_sums": files}

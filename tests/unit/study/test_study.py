@@ -11,15 +11,13 @@ import pytest
 import yaml
 
 from stethoscope.edits.merging import METHODS
+from stethoscope.edits.spec import MERGING_NEEDS, SETTINGS_OF, EditSpec
 from stethoscope.edits.transforms import TRANSFORMS
 from stethoscope.evaluation.reuse import reusable_specs
 from stethoscope.names import EditId, SelectionId
-from stethoscope.selection.select import SELECTORS
 from stethoscope.study import load
 from stethoscope.study import queries as studies
-from stethoscope.study.edit_spec import MERGING_NEEDS, SETTINGS_OF, EditSpec
 from stethoscope.study.edits import Edit, PublishedConfiguration
-from stethoscope.study.selections import Selection
 
 CONFIG = Path(__file__).parents[3] / "config"
 STUDIES = sorted({path.stem for path in CONFIG.glob("*.yaml")} - {"lab-cpu"})  # on top of lab
@@ -78,12 +76,6 @@ def test_the_full_study_is_the_demo_with_more_selections_and_edits():
             assert full[section][name] == demo[section][name]
     # SP's set and its random draws are all sets of three of the eight layers.
     assert len(studies.edit_ids(full, "random")) == comb(8, 3) - 1
-
-
-def test_every_selector_is_in_the_study_and_in_the_library():
-    options = get_args(get_args(Selection)[0])
-    named = {by for option in options for by in get_args(option.model_fields["by"].annotation)}
-    assert named == set(SELECTORS)
 
 
 def test_checking_leaves_the_configuration_itself_alone(config):
@@ -534,16 +526,6 @@ def test_selections_that_wait_for_one_another_are_named(config):
     put(config, "selections.around.of", "sp")
     put(config, "selections.norm.like", "norm")
     assert complaint(config) == "selections: norm wait for one another"
-
-
-def test_what_a_selection_is_made_from_is_named_by_the_key_that_says_so(config):
-    selections = checked(config)["selections"]
-    named = {name: studies.selections_named(selection) for name, selection in selections.items()}
-    assert named["all"] == named["sp"] == {}
-    assert named["either"] == {"of": ["sp", "last"]}
-    assert named["shallow"] == {"of": ["all"], "minus": ["last"]}
-    assert named["random_band"] == {"like": ["sp"], "within": ["around"]}
-    assert named["random_norm"] == {"like": ["sp"]}
 
 
 COMMIT, DIGEST = "3e94b68be95290aada5b7525cf431d3040f81bb1", "0f" * 32

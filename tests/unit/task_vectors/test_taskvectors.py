@@ -11,6 +11,7 @@ from peft import PeftModel
 from safetensors.numpy import load_file, save_file
 
 from stethoscope.models.base import LORA_MODULES, load_model
+from stethoscope.models.weights import weight_shapes
 from stethoscope.runtime.files import MANIFEST, folder_digest
 from stethoscope.runtime.tensor_files import read_tensors
 from stethoscope.task_vectors.adapter import extract_task_vector, read_adapter
@@ -21,7 +22,6 @@ from stethoscope.task_vectors.task_vector import (
     combine,
     layer_of,
     part_of,
-    weight_shapes,
 )
 
 WEIGHTS = "adapter_model.safetensors"

@@ -10,7 +10,6 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from stethoscope.edits.weights import edited_weight
 from stethoscope.models.parameter_names import in_memory
 from stethoscope.task_vectors.task_vector import TaskVector
 
@@ -32,7 +31,7 @@ def edited(model: PreTrainedModel, edit: TaskVector) -> Iterator[PreTrainedModel
         with torch.no_grad():
             for name, weight in weights.items():
                 before = weight.detach().float().cpu().numpy()
-                changed = torch.from_numpy(edited_weight(before, edit.modules[name]))
+                changed = torch.from_numpy(before + edit.modules[name].dense())
                 if weight.dtype == torch.float32:
                     pristine[name] = weight.detach().clone()
                     weight.copy_(changed)

@@ -15,9 +15,12 @@ import pandas as pd
 
 from stethoscope.edits.projection import (
     most_frequent_features,
+    norm_of,
     random_alive_features,
     random_directions,
 )
+from stethoscope.models.weights import read_weights
+from stethoscope.runtime.files import read_json
 from stethoscope.saes.formats import decoder_directions
 from stethoscope.saes.problem_sums import ProblemSums
 
@@ -38,6 +41,24 @@ def directions(
         return settings["rank"]
     basis = BASES[settings["basis"]]
     return {layer: basis(settings, layer, width, files) for layer in layers}
+
+
+def read_gains(model: str | Path, modules: Sequence[str]) -> dict[str, np.ndarray]:
+    """Gain of the RMSNorm between each module and the residual stream, (d,) fp64 by module name.
+
+    Gemma's norms multiply by 1 + weight, and stand on both sides of attention and MLP.
+
+    Raises ValueError for a model of another family, whose norms stand elsewhere.
+    """
+    family = read_json(Path(model) / "config.json").get("model_type", "")
+    if not family.startswith(("gemma2", "gemma3")):
+        raise ValueError(
+            f"{model}/config.json: model_type '{family}': projection.reading norm_aware knows "
+            "the norms of gemma2 and gemma3"
+        )
+    norms = {name: norm_of(name) for name in modules}
+    weights = read_weights(model, sorted(set(norms.values())))
+    return {name: 1.0 + weights[norm].astype(np.float64) for name, norm in norms.items()}
 
 
 def _most_specific(settings: Mapping, layer: int, width: int, files: Mapping) -> np.ndarray:

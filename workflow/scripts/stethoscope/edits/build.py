@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from stethoscope.edits.bases import directions
+from stethoscope.edits.bases import directions, read_gains
 from stethoscope.edits.energy import energy_record
 from stethoscope.edits.files import save_edit
 from stethoscope.edits.projection import stream_width
+from stethoscope.edits.spec import EditSpec
 from stethoscope.edits.transforms import Parts, Transformed, transformed
-from stethoscope.edits.weights import read_gains, read_weights
+from stethoscope.models.weights import read_weights
 from stethoscope.names import EditId, edit_folder, edit_name, sets_by_draw
 from stethoscope.runtime.files import (
     MANIFEST,
@@ -25,7 +26,6 @@ from stethoscope.runtime.files import (
     write_json,
     write_table,
 )
-from stethoscope.study.edit_spec import EditSpec
 from stethoscope.task_vectors.task_vector import (
     TaskVector,
     check_base,

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stethoscope.edits.weights import edited_weight
 from stethoscope.runtime.files import (
     MANIFEST,
     atomic_folder,
@@ -147,14 +146,14 @@ def _write_edited(file: int, name: str, place: Place, delta: Delta) -> dict:
     start = place.start
     for rows in row_blocks(*place.shape):
         before = read_rows(place, rows)
-        stored = from_float32(edited_weight(before, delta, rows), place.dtype)
+        intended = delta.dense(rows)
+        stored = from_float32(before + intended, place.dtype)
         after = to_float32(stored, place.dtype)
         if not np.isfinite(after).all():
             raise ValueError(f"{place.file}: {name} plus the edit is not finite as {place.dtype}")
         start = _write(file, stored, start)
-        intended = delta.dense(rows).astype(np.float64)
         landed = after.astype(np.float64) - before
-        sums["energy_edit"] += float(np.sum(intended**2))
+        sums["energy_edit"] += float(np.sum(intended.astype(np.float64) ** 2))
         sums["landed"] += float(np.sum(landed**2))
         sums["inner"] += float(np.sum(landed * intended))
         sums["unchanged"] += int(np.sum(landed == 0))

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from stethoscope.edits.projection import StreamMap, measured, oracle_energy, writes_to_stream
-from stethoscope.edits.weights import edited_weight
 from stethoscope.runtime.tensor_files import row_blocks, to_bfloat16
 from stethoscope.task_vectors.delta import Delta
 from stethoscope.task_vectors.task_vector import TaskVector, layer_of, part_of
@@ -81,7 +80,8 @@ def _landed(
         sums[f"outside_{kind}"] = 0.0 if where else None
     for part in _parts_along_the_stream(name, *weight.shape):
         before = weight[part]
-        intended, edited = delta.dense(*part), edited_weight(before, delta, *part)
+        intended = delta.dense(*part)
+        edited = before + intended
         sums["energy_weight"] += float(np.sum(before.astype(np.float64) ** 2))
         for kind, old, new in (
             ("fp32", before, edited),

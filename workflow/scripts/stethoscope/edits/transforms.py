@@ -14,7 +14,7 @@ import numpy as np
 
 from stethoscope.edits.merging import METHODS
 from stethoscope.edits.projection import StreamMap, projected, stream_maps
-from stethoscope.study.edit_spec import EditSpec
+from stethoscope.edits.spec import EditSpec
 from stethoscope.task_vectors.task_vector import TaskVector, combine, scaled
 
 

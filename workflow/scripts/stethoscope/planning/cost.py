@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
+from stethoscope.edits.spec import MERGING_NEEDS
 from stethoscope.study import queries as studies
-from stethoscope.study.edit_spec import MERGING_NEEDS
 
 MB, GB = 10**6, 10**9
 # From so many parameters on a job that runs the model asks for a GPU.

@@ -40,7 +40,7 @@ def run(main: Callable[..., None], snakemake: Any = None) -> None:
     snakemake = snakemake or sys.modules["__main__"].snakemake
     if _ran_in_processes(snakemake.params.get("processes", 1)):
         return
-    with job(snakemake) as progress, ExitStack() as stack:
+    with _job(snakemake) as progress, ExitStack() as stack:
         given = {
             "inputs": snakemake.input,
             "outputs": snakemake.output,
@@ -56,7 +56,7 @@ def run(main: Callable[..., None], snakemake: Any = None) -> None:
 
 
 @contextmanager
-def job(snakemake: Any) -> Iterator[Callable[[str], None]]:
+def _job(snakemake: Any) -> Iterator[Callable[[str], None]]:
     """Run a script's work with a log; yields `progress(line)`, which tells the log and the user.
 
     Bad input (ValueError, OSError) ends the script with status 1 and one line on the terminal; its

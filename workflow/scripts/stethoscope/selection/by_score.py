@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from stethoscope.selection.needs import SubjectSums, Vector
+from stethoscope.selection.needs import Seed, SubjectSums, Vector
 from stethoscope.selection.registry import selector
 from stethoscope.task_vectors.energies import layer_energies
 from stethoscope.task_vectors.task_vector import layer_of
@@ -18,7 +18,10 @@ from stethoscope.task_vectors.task_vector import layer_of
 if TYPE_CHECKING:
     import pandas as pd
 
-Score = Literal["sp", "sp_smooth"]
+Score = Annotated[
+    Literal["sp", "sp_smooth"], Field(description="sp is eq. (2); sp_smooth its smoothed variant")
+]
+Measured = Annotated[Vector, Field(description="the task vector that is measured")]
 Weights = Callable[[Sequence[str]], Mapping[str, np.ndarray]]  # from names of modules
 
 
@@ -43,7 +46,7 @@ def by_permuted_specificity(
     activation_sums: SubjectSums,
     scoring: Mapping[str, Any],
     draw: int,
-    seed: Annotated[int, Field(ge=0)],
+    seed: Seed,
     score: Score = "sp",
 ) -> np.ndarray:
     """SP with the subjects' labels permuted over the problems: what SP says about no subject.
@@ -64,7 +67,11 @@ def by_permuted_specificity(
 
 @selector(needs=("activation_sums",), scores=True)
 def by_activation_magnitude(
-    n_layers: int, activation_sums: SubjectSums, relative_to_others: bool = False
+    n_layers: int,
+    activation_sums: SubjectSums,
+    relative_to_others: Annotated[
+        bool, Field(description="divide by the same of the other subjects")
+    ] = False,
 ) -> np.ndarray:
     """How much a layer's SAE features fire on the target in total: strength without specificity.
 
@@ -84,7 +91,12 @@ def by_activation_magnitude(
 
 @selector(needs=("base_weights",), scores=True)
 def by_task_vector_norm(
-    n_layers: int, vector: Vector, base_weights: Weights, relative_to_weights: bool = False
+    n_layers: int,
+    vector: Measured,
+    base_weights: Weights,
+    relative_to_weights: Annotated[
+        bool, Field(description="divide by the norm of the base's weights")
+    ] = False,
 ) -> np.ndarray:
     """||tau_l||_F over all modules of a layer: where fine-tuning itself changed most.
 
@@ -101,7 +113,12 @@ def by_task_vector_norm(
 
 @selector(needs=("base_weights",), scores=True)
 def by_off_principal_energy(
-    n_layers: int, vector: Vector, base_weights: Weights, rank: Annotated[int, Field(ge=1)]
+    n_layers: int,
+    vector: Measured,
+    base_weights: Weights,
+    rank: Annotated[
+        int, Field(ge=1, description="singular vectors of each weight that count as principal")
+    ],
 ) -> np.ndarray:
     """Share of ||tau_l||^2 outside the principal subspaces of the base's weights (as in MAST).
 

@@ -1,18 +1,20 @@
 """Selectors that know their set of layers: from other selections, from depth, or at random."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
-from stethoscope.selection.needs import Layers, Vector, Window
+from stethoscope.selection.needs import Layers, LayersOrWindow, Like, Seed, Vector
 from stethoscope.selection.registry import selector
 from stethoscope.task_vectors.energies import layer_energies
 
-Count = Annotated[int, Field(ge=1)]
-Layer = Annotated[int, Field(ge=0)]
+_OF = Field(description="name of another selection without draws; union takes several")
+Of = Annotated[Layers, _OF]
+First = Annotated[int, Field(ge=0, description="its first layer, counted from 0")]
+Last = Annotated[int, Field(ge=0, description="its last layer")]
 
 
 @selector()
@@ -22,7 +24,7 @@ def by_all(n_layers: int) -> list[int]:
 
 
 @selector()
-def by_range(n_layers: int, first: Layer, last: Layer) -> list[int]:
+def by_range(n_layers: int, first: First, last: Last) -> list[int]:
     """The window of layers first..last, both included (the paper's MID is 17-27)."""
     if not 0 <= first <= last < n_layers:
         raise ValueError(f"layers {first}-{last}: not a window of a model with {n_layers} layers")
@@ -30,7 +32,13 @@ def by_range(n_layers: int, first: Layer, last: Layer) -> list[int]:
 
 
 @selector()
-def by_window(n_layers: int, at: Literal["first", "middle", "last"], like: Layers) -> list[int]:
+def by_window(
+    n_layers: int,
+    at: Annotated[
+        Literal["first", "middle", "last"], Field(description="which neighbouring layers")
+    ],
+    like: Like,
+) -> list[int]:
     """As many neighbouring layers as `like` has: the 'first', the 'middle' or the 'last' ones.
 
     Where the middle cannot be met exactly, it is the earlier of the two windows.
@@ -41,25 +49,36 @@ def by_window(n_layers: int, at: Literal["first", "middle", "last"], like: Layer
 
 
 @selector()
-def by_span(n_layers: int, of: Layers, margin: Layer = 0) -> list[int]:
+def by_span(
+    n_layers: int,
+    of: Of,
+    margin: Annotated[int, Field(ge=0, description="layers more on each side")] = 0,
+) -> list[int]:
     """From the lowest to the highest layer of a selection, and `margin` more on each side."""
     return list(range(max(0, min(of) - margin), min(n_layers, max(of) + margin + 1)))
 
 
 @selector()
-def by_complement(n_layers: int, of: Layers) -> list[int]:
+def by_complement(n_layers: int, of: Of) -> list[int]:
     """Every layer that a selection leaves out."""
     return by_without(n_layers, by_all(n_layers), of)
 
 
 @selector()
-def by_union(n_layers: int, of: Annotated[Sequence[Layers], Field(min_length=2)]) -> list[int]:
+def by_union(
+    n_layers: int,
+    of: Annotated[list[Layers], Field(min_length=2), _OF],
+) -> list[int]:
     """Every layer of several selections (the paper's UNION)."""
     return sorted(set().union(*of))
 
 
 @selector()
-def by_without(n_layers: int, of: Layers, minus: Layers) -> list[int]:
+def by_without(
+    n_layers: int,
+    of: Of,
+    minus: Annotated[Layers, Field(description="name of the selection whose layers are left out")],
+) -> list[int]:
     """The layers of a selection that another one lacks (the paper's noDeep).
 
     Raises ValueError when none is left.
@@ -73,12 +92,27 @@ def by_without(n_layers: int, of: Layers, minus: Layers) -> list[int]:
 @selector()
 def by_random(
     n_layers: int,
-    like: Layers,
+    like: Like,
     draw: int,
-    seed: Layer,
-    within: Layers | Window | None = None,
-    match_norm_of: Vector | None = None,
-    candidates: Count | None = None,
+    seed: Seed,
+    within: Annotated[
+        LayersOrWindow,
+        Field(description="draw from these layers only: a selection's, or those of a window"),
+    ] = None,
+    match_norm_of: Annotated[
+        Vector,
+        Field(
+            description="take the draws whose edits of this task vector have the norm closest to "
+            "that of `like`"
+        ),
+    ] = None,
+    candidates: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="distinct sets among which the closest are looked for; 1000 unless given",
+        ),
+    ] = None,
 ) -> list[int]:
     """The draw-th of a sequence of distinct random sets with as many layers as `like`.
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import core_schema
 
+from stethoscope.models.weights import read_weights
 from stethoscope.runtime.files import read_json
 from stethoscope.saes.problem_sums import ProblemSums
 from stethoscope.task_vectors.task_vector import TaskVector
@@ -40,11 +41,11 @@ class Reference:
 
 
 class Window(BaseModel):
-    """Neighbouring layers, both ends included."""
+    """a window of layers, both ends included"""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    first: Annotated[int, Field(ge=0)]
-    last: Annotated[int, Field(ge=0)]
+    first: Annotated[int, Field(ge=0, description="its first layer, counted from 0")]
+    last: Annotated[int, Field(ge=0, description="its last layer")]
 
 
 class SubjectSums(NamedTuple):
@@ -81,18 +82,29 @@ def _sums(paths: list[str], settings: Mapping[str, Any], subjects: list[str]) ->
 
 
 def _weights(paths: list[str], *_: Any) -> Callable[[list[str]], Mapping[str, np.ndarray]]:
-    from stethoscope.edits.weights import read_weights
-
     return partial(read_weights, Path(paths[0]).parent)
 
 
 Layers = Annotated[
     Any, Reference("selections", "selections/{}.json", lambda path: read_json(path)["layers"])
 ]
+Like = Annotated[Layers, Field(description="as many layers as this selection has")]
 Vector = Annotated[Any, Reference("vectors", "vectors/{}.safetensors", TaskVector.load)]
-VectorName = Annotated[str, Reference("vectors")]
-SubjectName = Annotated[str, Reference("subjects")]
-SaeName = Annotated[str, Reference("saes")]
+VectorName = Annotated[
+    str, Reference("vectors"), Field(description="the task vector that is measured")
+]
+SubjectName = Annotated[str, Reference("subjects"), Field(description="the subject that is scored")]
+SaeName = Annotated[str, Reference("saes"), Field(description="SAE whose features are measured")]
+Seed = Annotated[int, Field(ge=0, description="of the draws")]
+_KINDS = {str: "string", dict: "object", Window: "object"}
+LayersOrWindow = Annotated[
+    Annotated[Layers, Tag("string")] | Annotated[Window, Tag("object")],
+    Discriminator(
+        lambda value: _KINDS.get(type(value)),
+        custom_error_type="value",
+        custom_error_message="is not text or a mapping",
+    ),
+]
 
 _OF_SAE = {"sae": SaeName, "subject": SubjectName}
 _SUMS = "specificity/{sae}/activations/layer_{layer}.safetensors"

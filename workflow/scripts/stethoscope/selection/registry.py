@@ -7,45 +7,25 @@ function's name without `by_`. Its parameters are
     n_layers     number of decoder layers,
     draw         1, 2, ... where it draws; the study then says `draws`, how many,
     its needs    what earlier rules made, loaded (needs.py),
-    all others   settings that the study gives, checked against their annotated types.
+    all others   settings that the study gives, checked against their annotated types; a default of
+                 None is that of a key which may be absent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from inspect import Parameter, signature
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import Field
 
 from stethoscope.selection.needs import NEEDS, Layers, Reference
 
 SELECTORS: dict[str, Selector] = {}
-
-
-class Settings(BaseModel):
-    """What a study says of a selection."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class ScoreSettings(Settings):
-    """Settings of every selector that scores layers: which of the scores are taken."""
-
-    at_least: Annotated[float, Field(description="layers with this score or more")] | None = None
-    top: Annotated[int, Field(ge=1, description="as many layers as this")] | None = None
-    like: Annotated[Layers, Field(description="as many layers as this selection has")] | None = None
-    lowest: Annotated[bool, Field(description="lowest scores instead of the highest")] | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> ScoreSettings:
-        if sum(way is not None for way in (self.at_least, self.top, self.like)) != 1:
-            raise ValueError("needs exactly one of at_least, top, like")
-        if self.lowest and self.at_least is not None:
-            raise ValueError("lowest goes with top or like, not with at_least")
-        return self
+Draws = Annotated[
+    int, Field(ge=1, description="distinct sets, or permutations of the subjects' labels")
+]
 
 
 @dataclass(frozen=True)
@@ -54,20 +34,30 @@ class Selector:
 
     name: str
     function: Callable[..., Any]
-    needs: tuple[str, ...]
-    scores: bool
+    needs: tuple[str, ...] = ()
+    scores: bool = False
 
-    @cached_property
-    def settings(self) -> type[Settings]:
-        """The model of its settings in a study."""
-        base = ScoreSettings if self.scores else Settings
-        return create_model(self.function.__name__, __base__=base, **self._fields())
+    def settings(self) -> dict[str, tuple[Any, Any]]:
+        """Annotated type and default (`...` where there is none) of what a study says, by key.
+
+        How layers are taken from scores is not among them: it is the same for all that score.
+        """
+        settings = {
+            key: (kind, ...) for need in self.needs for key, kind in NEEDS[need].settings.items()
+        }
+        for key, parameter in signature(self.function).parameters.items():
+            if key == "draw":
+                settings["draws"] = (Draws, ...)
+            elif key not in ("n_layers", *self.needs):
+                required = parameter.default is Parameter.empty
+                settings[key] = (parameter.annotation, ... if required else parameter.default)
+        return settings
 
     def references(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, Reference, list[str]]]:
         """(key, what it refers to, the names that it gives) of settings that name things."""
-        for key, field in self.settings.model_fields.items():
-            reference = _reference((field.annotation, *field.metadata))
-            value = settings.get(key)
+        kinds = self.settings() | ({"like": (Layers, None)} if self.scores else {})
+        for key, (kind, _) in kinds.items():
+            reference, value = _reference(kind), settings.get(key)
             if reference and value is not None and not isinstance(value, Mapping):
                 yield key, reference, [value] if isinstance(value, str) else value
 
@@ -85,18 +75,6 @@ class Selector:
             paths = [NEEDS[need].path.format(**settings, layer=k) for k in range(n_layers)]
             files[need] = list(dict.fromkeys(paths))  # one file, or one a layer
         return files
-
-    def _fields(self) -> dict[str, Any]:
-        fields: dict[str, Any] = {"by": (Literal[self.name], ...)}
-        for need in self.needs:
-            fields |= {key: (kind, ...) for key, kind in NEEDS[need].settings.items()}
-        for key, parameter in signature(self.function).parameters.items():
-            if key == "draw":
-                fields["draws"] = (Annotated[int, Field(ge=1, description="how many to draw")], ...)
-            elif key not in ("n_layers", *self.needs):
-                required = parameter.default is Parameter.empty
-                fields[key] = (parameter.annotation, ... if required else parameter.default)
-        return fields
 
 
 def selector(
@@ -116,5 +94,4 @@ def _reference(annotation: Any) -> Reference | None:
     """The reference that an annotation holds, at any depth."""
     if isinstance(annotation, Reference):
         return annotation
-    parts = annotation if isinstance(annotation, tuple) else get_args(annotation)
-    return next(filter(None, map(_reference, parts)), None)
+    return next(filter(None, map(_reference, get_args(annotation))), None)

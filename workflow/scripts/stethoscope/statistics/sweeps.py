@@ -110,14 +110,9 @@ def optimism_table(
         columns=["seed", "edit", "n", "alpha_chosen", "correct_chosen", "alpha_best"]
         + ["correct_best", "repeated", "answers_differ"],
     )
-    if counts["seed"].nunique() > 1:
-        pooled = counts.groupby("edit", sort=False).agg(
-            {name: "sum" for name in ("n", "correct_chosen", "correct_best", "repeated")}
-            | {"answers_differ": "sum", "alpha_chosen": _the_one, "alpha_best": _the_one}
-        )
-        counts = pd.concat([counts, pooled.reset_index().assign(seed=POOLED)], ignore_index=True)
-        for edit in pooled.index:
-            drawn[POOLED, edit] = np.mean([d for (_, name), d in drawn.items() if name == edit], 0)
+    counts = _with_pooled(counts)
+    for edit in counts.loc[counts["seed"] == POOLED, "edit"]:
+        drawn[POOLED, edit] = np.mean([d for (_, name), d in drawn.items() if name == edit], 0)
     for which in ("chosen", "best"):
         counts[f"accuracy_{which}"] = counts[f"correct_{which}"] / counts["n"]
     counts["optimism"] = (counts["correct_best"] - counts["correct_chosen"]) / counts["n"]
@@ -126,6 +121,17 @@ def optimism_table(
     counts["ci_low"] = [float(low) for low, _ in bounds]
     counts["ci_high"] = [float(high) for _, high in bounds]
     return counts[OPTIMISM_COLUMNS]
+
+
+def _with_pooled(counts: pd.DataFrame) -> pd.DataFrame:
+    """Counts of each seed, and with two or more seeds their sums."""
+    if counts["seed"].nunique() < 2:
+        return counts
+    pooled = counts.groupby("edit", sort=False).agg(
+        {name: "sum" for name in ("n", "correct_chosen", "correct_best", "repeated")}
+        | {"answers_differ": "sum", "alpha_chosen": _the_one, "alpha_best": _the_one}
+    )
+    return pd.concat([counts, pooled.reset_index().assign(seed=POOLED)], ignore_index=True)
 
 
 def noise_table(first: pd.DataFrame, second: pd.DataFrame, batch_size: int) -> pd.DataFrame:

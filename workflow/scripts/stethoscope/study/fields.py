@@ -51,9 +51,9 @@ def _distinct(items: list) -> list:
     return items
 
 
-_DISTINCT = AfterValidator(_distinct), Field(json_schema_extra={"uniqueItems": True})
-Distinct = Annotated[list[Item], *_DISTINCT]
-Some = Annotated[list[Item], Field(min_length=1), *_DISTINCT]
+DISTINCT = AfterValidator(_distinct), Field(json_schema_extra={"uniqueItems": True})
+Distinct = Annotated[list[Item], *DISTINCT]
+Some = Annotated[list[Item], Field(min_length=1), *DISTINCT]
 
 
 def optional(description: str, **constraints: Any) -> Any:

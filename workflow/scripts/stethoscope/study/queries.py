@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
+from stethoscope.edits.spec import SETTINGS_OF, EditSpec
 from stethoscope.names import BASE, EditId, SelectionId, edit_name
-from stethoscope.study.edit_spec import SETTINGS_OF, EditSpec
 
 # What an edit is for, in the order in which tables list them; `base` is the unedited model.
 ROLES = ("base", "full", "random", "projection", "projection_matched", "ours", "other", "control")
@@ -49,16 +49,6 @@ def scoring(study: Mapping) -> dict:
     """What scores specificity: how it is examined, its controls and the scan are other jobs'."""
     others = ("stability", "controls", "dtype")
     return {key: value for key, value in study["specificity"].items() if key not in others}
-
-
-def selections_named(selection: Mapping) -> dict[str, list[str]]:
-    """Names of the selections that one is made from, by the key that says so."""
-    named = {key: selection[key] for key in ("like", "of", "minus", "within") if key in selection}
-    return {
-        key: names if isinstance(names, list) else [names]
-        for key, names in named.items()
-        if not isinstance(names, Mapping)  # a window, written out
-    }
 
 
 def edit_spec(study: Mapping, spec: str) -> EditSpec:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from stethoscope.edits.spec import MERGING_NEEDS, SETTINGS_OF
 from stethoscope.names import BASE, edit_name
-from stethoscope.study.edit_spec import MERGING_NEEDS, SETTINGS_OF
+from stethoscope.selection.select import SELECTORS
 from stethoscope.study.errors import did_you_mean
 from stethoscope.study.queries import (
     edit_ids,
@@ -14,7 +15,6 @@ from stethoscope.study.queries import (
     layer_count,
     own_draws,
     scored_encoders,
-    selections_named,
     split_sizes,
 )
 
@@ -81,17 +81,14 @@ def _search(study: Mapping, search: Mapping, key: str) -> Iterator[str]:
 def _selection(study: Mapping, selection: Mapping, key: str) -> Iterator[str]:
     layers = layer_count(study)
     defined = {
-        "sae": scored_encoders(study),
-        "subject": study["subjects"],
-        "vector": study["vectors"],
-        "match_norm_of": study["vectors"],
+        "saes": scored_encoders(study),
+        "subjects": study["subjects"],
+        "vectors": study["vectors"],
+        # One with draws is several: nothing can be made from it.
+        "selections": [name for name, other in study["selections"].items() if "draws" not in other],
     }
-    for name in [name for name in defined if name in selection]:
-        yield from _undefined(f"{key}.{name}", [selection[name]], defined[name])
-    # One with draws is several: nothing can be made from it.
-    single = [name for name, other in study["selections"].items() if "draws" not in other]
-    for name, others in selections_named(selection).items():
-        yield from _undefined(f"{key}.{name}", others, single)
+    for setting, reference, names in SELECTORS[selection["by"]].references(selection):
+        yield from _undefined(f"{key}.{setting}", names, defined[reference.section])
     if selection.get("lowest") and "at_least" in selection:
         yield f"{key}.lowest: goes with top or like, not with at_least"
     if selection.get("top", 1) > layers:
@@ -109,7 +106,12 @@ def _selection(study: Mapping, selection: Mapping, key: str) -> Iterator[str]:
 def _circles(selections: Mapping) -> Iterator[str]:
     """Selections that are made from one another, so that none can be the first."""
     waiting = {
-        name: {other for others in selections_named(selection).values() for other in others}
+        name: {
+            other
+            for _, reference, others in SELECTORS[selection["by"]].references(selection)
+            for other in others
+            if reference.section == "selections"
+        }
         for name, selection in selections.items()
     }
     while ready := [name for name, others in waiting.items() if not others & set(waiting)]:

@@ -1,87 +1,17 @@
-"""Settings of each selector of layers; `by` names it, docs/selectors.md says what it is for."""
+"""Settings of each selector of layers; `by` names it, docs/selectors.md says what it is for.
+
+They are those that the selectors' functions declare.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field, create_model
 
-from stethoscope.study.fields import Count, Number, Section, Seed, Some, Subject, optional
-
-_OF = Field(description="name of another selection without draws; union takes several")
-_LIKE = "as many layers as this selection has"
-_SAE = Field(description="SAE whose features are measured")
-_VECTOR = Field(description="the task vector that is measured")
-_SUBJECT = Field(description="the subject that is scored")
-_DRAWS = Field(description="distinct sets, or permutations of the subjects' labels")
-_SEED = Field(description="of the draws")
-_SCORE = Field("sp", description="sp is eq. (2); sp_smooth its smoothed variant")
-
-
-class Window(Section):
-    """a window of layers, both ends included"""
-
-    first: Seed = Field(description="its first layer, counted from 0")
-    last: Seed = Field(description="its last layer")
-
-
-class All(Section):
-    by: Literal["all"]
-
-
-class Range(Window):
-    by: Literal["range"]
-
-
-class Neighbours(Section):
-    by: Literal["window"]
-    at: Literal["first", "middle", "last"] = Field(description="which neighbouring layers")
-    like: str = Field(description=_LIKE)
-
-
-class Span(Section):
-    by: Literal["span"]
-    of: str = _OF
-    margin: Seed = Field(0, description="layers more on each side")
-
-
-class Complement(Section):
-    by: Literal["complement"]
-    of: str = _OF
-
-
-class Union(Section):
-    by: Literal["union"]
-    of: Annotated[Some[str], Field(min_length=2)] = _OF
-
-
-class Without(Section):
-    by: Literal["without"]
-    of: str = _OF
-    minus: str = Field(description="name of the selection whose layers are left out")
-
-
-def _kind(value: Any) -> str | None:
-    return {str: "string", dict: "object", Window: "object"}.get(type(value))
-
-
-class Random(Section):
-    by: Literal["random"]
-    like: str = Field(description=_LIKE)
-    draws: Count = _DRAWS
-    seed: Seed = _SEED
-    within: Annotated[
-        Annotated[str, Tag("string")] | Annotated[Window, Tag("object")],
-        Discriminator(
-            _kind, custom_error_type="value", custom_error_message="is not text or a mapping"
-        ),
-    ] = optional("draw from these layers only: a selection's, or those of a window")
-    match_norm_of: str = optional(
-        "take the draws whose edits of this task vector have the norm closest to that of `like`"
-    )
-    candidates: Count = optional(
-        "distinct sets among which the closest are looked for; 1000 unless given"
-    )
+from stethoscope.selection.registry import Selector
+from stethoscope.selection.select import SELECTORS
+from stethoscope.study.fields import DISTINCT, Count, Number, Section, optional
 
 
 class Scored(Section):
@@ -91,57 +21,27 @@ class Scored(Section):
 
     at_least: Number = optional("layers with this score or more")
     top: Count = optional("the layers with the highest scores")
-    like: str = optional(_LIKE)
+    like: str = optional("as many layers as this selection has")
     lowest: bool = optional("the lowest scores instead of the highest")
 
 
-class Specificity(Scored):
-    by: Literal["specificity"]
-    sae: str = _SAE
-    subject: Subject = _SUBJECT
-    score: Literal["sp", "sp_smooth"] = _SCORE
+def _section(selector: Selector) -> type[Section]:
+    """The section of a study that holds a selector's settings."""
+    settings = {
+        key: (_distinct(kind), default) for key, (kind, default) in selector.settings().items()
+    }
+    by = (Literal[selector.name], ...)
+    base = Scored if selector.scores else Section
+    return create_model(selector.function.__name__, __base__=base, by=by, **settings)
 
 
-class NumberOfFeatures(Scored):
-    by: Literal["n_features"]
-    sae: str = _SAE
-    subject: Subject = _SUBJECT
-
-
-class PermutedSpecificity(Specificity):
-    by: Literal["permuted_specificity"]
-    draws: Count = _DRAWS
-    seed: Seed = _SEED
-
-
-class ActivationMagnitude(Scored):
-    by: Literal["activation_magnitude"]
-    sae: str = _SAE
-    subject: Subject = _SUBJECT
-    relative_to_others: bool = Field(False, description="divide by the same of the other subjects")
-
-
-class TaskVectorNorm(Scored):
-    by: Literal["task_vector_norm"]
-    vector: str = _VECTOR
-    relative_to_weights: bool = Field(False, description="divide by the norm of the base's weights")
-
-
-class OffPrincipalEnergy(Scored):
-    by: Literal["off_principal_energy"]
-    vector: str = _VECTOR
-    rank: Count = Field(description="singular vectors of each weight that count as principal")
-
-
-class Gain(Scored):
-    by: Literal["first_order_gain", "add_one_in", "leave_one_out"]
-    vector: str = _VECTOR
-    subject: Subject = _SUBJECT
+def _distinct(kind: Any) -> Any:
+    """The type, in which no list has a value twice."""
+    lists = [part for part in (kind, *get_args(kind)) if getattr(part, "__origin__", None) is list]
+    return Annotated[kind, *DISTINCT] if lists else kind
 
 
 Selection = Annotated[
-    All | Range | Neighbours | Span | Complement | Union | Without | Random | Specificity
-    | NumberOfFeatures | PermutedSpecificity | ActivationMagnitude | TaskVectorNorm
-    | OffPrincipalEnergy | Gain,
+    Union[tuple(map(_section, SELECTORS.values()))],  # noqa: UP007
     Field(discriminator="by"),
-]  # fmt: skip
+]

@@ -18,9 +18,9 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from stethoscope.models.parameter_names import on_disk
+from stethoscope.models.weights import weight_shapes
 from stethoscope.runtime.files import MANIFEST, folder_digest
 from stethoscope.runtime.tensor_files import (
-    open_tensors,
     read_rows,
     read_tensors,
     tensor_places,
@@ -167,17 +167,6 @@ def layer_of(module: str) -> int:
 def part_of(module: str) -> str:
     """What a module is within its decoder layer, such as self_attn.q_proj."""
     return _in_layer(module)["part"]
-
-
-def weight_shapes(model: str | Path) -> dict[str, tuple[int, ...]]:
-    """Shape of each weight of a model folder, read from the headers of its safetensors files."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for path in sorted(Path(model).glob("*.safetensors")):
-        with open_tensors(path) as file:
-            shapes |= {key: file.shape(key) for key in file.keys()}
-    if not shapes:
-        raise ValueError(f"{model}: no safetensors files of a model")
-    return shapes
 
 
 def spelled_as_on_disk(vector: TaskVector, model: str | Path, source: str | Path) -> TaskVector:

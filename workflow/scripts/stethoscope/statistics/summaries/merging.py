@@ -21,6 +21,9 @@ METHODS = {
 }  # of merging, as the page names them
 
 
+_ENERGIES = ("n_layers", "alpha", "energy_task_vector", "energy_retained", "energy_edit")
+
+
 @summary
 def merging(results: Results) -> pd.DataFrame:
     """Interference, energy and effect of each sum or merge, a row for each edit and seed.
@@ -42,11 +45,10 @@ def merging(results: Results) -> pd.DataFrame:
                 row |= {"how": _how(results, edit), "vectors": _vectors(results, edit)}
                 row |= _effects(results, edit, scopes)
             energy = results.energy(edit, seed)
-            names = ("n_layers", "alpha", "energy_task_vector", "energy_retained", "energy_edit")
-            measured = {name: energy[name] for name in names}
-            rows.append(row | measured | _interference(results, edit, seed))
+            energies = {name: energy[name] for name in _ENERGIES}
+            rows.append(row | energies | _interference(results, edit, seed))
     about = ["kind", "css", "title", "how", "vectors", "seed"]
-    about += ["n_layers", "alpha", "energy_task_vector", "energy_retained", "energy_edit"]
+    about += _ENERGIES
     about += ["cosine", "signs_differ", "signs_differ_trimmed"]
     effects = ("accuracy", "difference", "ci_low", "ci_high", "direction")
     about += [f"{name}_{scope}" for scope in (*scopes, "others") for name in effects]

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from stethoscope.edits.apply import edited
+from stethoscope.evaluation.loss_gains import first_order_gains, layer_gains
 from stethoscope.models.base import load_model
 from stethoscope.models.loss import n_tokens, solution_batches, solution_loss
-from stethoscope.selection.loss_gains import first_order_gains, layer_gains
 from stethoscope.selection.select import select_and_score
 from stethoscope.task_vectors.adapter import extract_task_vector
 from stethoscope.task_vectors.task_vector import scaled
