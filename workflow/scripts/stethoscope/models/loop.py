@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 
 from stethoscope.models.gemma import fast_forward
 from stethoscope.models.loss import Example, collate, weighted_loss
+from stethoscope.models.muon import matrix_dtype
 from stethoscope.runtime.resume import Checkpoint
 
 Progress = Callable[[str], None]
@@ -100,6 +101,11 @@ def train(
     model.eval()
 
 
+def in_bf16(precision: str, device: torch.device) -> bool:
+    """Whether a training computes in bfloat16: as its precision says, where the device can."""
+    return precision == "bf16" and matrix_dtype(device) == torch.bfloat16
+
+
 def _gradients(
     model: PreTrainedModel | PeftModel,
     batch: tuple[torch.Tensor, torch.Tensor],
@@ -119,7 +125,7 @@ def _gradients(
         counted = weights[rows]
         # Parts add up to the mean over the tokens of the whole batch.
         share = float(counted.sum() / weights.sum())
-        with torch.autocast(device.type, torch.bfloat16, precision == "bf16"):
+        with torch.autocast(device.type, torch.bfloat16, in_bf16(precision, device)):
             loss = weighted_loss(model, ids[rows].to(device), counted.to(device)) * share
         loss.backward()
         total += loss.detach()

@@ -25,7 +25,7 @@ class PretrainSettings:
     weight_decay: of the matrices.
     warmup, decay: shares of all steps over which the learning rate rises from 0 and falls to 0.
     prompt_weight: weight of a prompt token in the loss; a solution token weighs 1.
-    precision: "bf16" (fast on CPUs with AVX512_BF16 or AMX, and on GPUs) or "fp32".
+    precision: "bf16" or "fp32"; bf16 is fp32 on a CPU that would emulate it (`muon.matrix_dtype`).
     """
 
     epochs: int
