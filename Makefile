@@ -35,5 +35,5 @@ clean: ## remove results and logs (not .venv)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v == (3, 11) else "Python 3.11 is needed, $(PYTHON) is %d.%d: make PYTHON=python3.11 ..." % v)'
 	@echo "installing into .venv (a few minutes, once)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-compile -r requirements.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-compile -r requirements.lock
 	@touch $@

@@ -38,10 +38,7 @@ rule render_report:
         **{figure: f"<results>/report/figures/{figure}.svg" for figure in FIGURES},
         specs=SPECS,
         template=TEMPLATES / "report.html.j2",
-        macros=TEMPLATES / "macros.html.j2",
-        captions=TEMPLATES / "captions.html.j2",
-        findings=TEMPLATES / "findings.html.j2",
-        robustness=TEMPLATES / "robustness.html.j2",
+        parts=sorted(TEMPLATES.glob("*.html.j2")),
         style=TEMPLATES / "style.css",
     output:
         **{

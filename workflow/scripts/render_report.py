@@ -2,21 +2,21 @@
 
 from pathlib import Path
 
-from stethoscope.report.facts import Report, load_sources
-from stethoscope.report.render import FIGURE_NAMES, render, table_files
+from stethoscope.report.numbers import Numbers
+from stethoscope.report.render import FIGURE_NAMES, load_sources, render, table_files
 from stethoscope.runtime.files import write_json, write_text
 from stethoscope.runtime.jobs import run
 
 
 def main(inputs, outputs, params, progress) -> None:
-    report = Report(load_sources({name: inputs[name] for name in params.rules}, params.rules))
+    numbers = Numbers(load_sources({name: inputs[name] for name in params.rules}, params.rules))
     figures = {name: Path(inputs[name]).read_text("utf-8") for name in FIGURE_NAMES}
     style = Path(inputs.style).read_text("utf-8")
-    write_text(outputs.page, render(report, inputs.template, style, figures))
-    for name, text in table_files(report, inputs.template).items():
+    write_text(outputs.page, render(numbers, inputs.template, style, figures))
+    for name, text in table_files(numbers, inputs.template).items():
         write_text(outputs[name.replace(".", "_")], text)
-    write_json(outputs.cells, report.records())
-    progress(f"{len(report.records())} numbers")
+    write_json(outputs.cells, numbers.records())
+    progress(f"{len(numbers.records())} numbers")
 
 
 if __name__ == "__main__":

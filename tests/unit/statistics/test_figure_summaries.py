@@ -127,11 +127,3 @@ def test_a_search_shows_its_test_problems_and_where_perplexity_is_lowest(results
     assert set(table["label"]) == {"Counting & Probability"}
     assert table.loc[table["lowest"] == 1, "perplexity"].tolist() == [1.31]
     assert table[["r", "r_low", "r_high"]].iloc[0].tolist() == [-0.31, -0.93, 0.79]
-
-
-def test_what_a_study_has_no_data_for_is_left_out_with_its_reason(tmp_path):
-    effects = {name: EFFECTS[name] for name in ("base", "full", "sp")}
-    results = results_of(tmp_path, effects=effects, read_again=False)
-    left_out = dict(SUMMARIES["left_out"](results).itertuples(index=False))
-    assert set(left_out) == {"figure1", "table4", "figure6", "figure7", "figure9"}
-    assert left_out["figure9"] == "no search by perplexity was made"

@@ -5,8 +5,8 @@ import pytest
 from report_inputs import EFFECTS, RECORD, read_results, write_inputs
 
 from stethoscope.statistics.summaries import SUMMARIES
-from stethoscope.statistics.summaries.left_out import left_out
 from stethoscope.statistics.summaries.paper_tables import ranking
+from stethoscope.statistics.summaries.runs import left_out
 
 TWO_VECTORS = EFFECTS | {"dual": ("1.0", 15, -20), "ties": ("0.5", 18, -11)}
 

@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 
 from stethoscope.models.gemma import fast_forward
 from stethoscope.models.loss import Example, collate, weighted_loss
+from stethoscope.models.muon import matrix_dtype
 from stethoscope.runtime.resume import Checkpoint
 
 Progress = Callable[[str], None]
@@ -35,7 +36,7 @@ class LoopSettings:
     epochs: passes over the problems. batch_size: problems a step. weight_decay: of AdamW or Muon.
     warmup, decay: shares of all steps over which the learning rate rises from 0 and falls to 0.
     prompt_weight: weight of a prompt token in the loss; a solution token weighs 1. precision:
-    "bf16" (fast on CPUs with AVX512_BF16 or AMX, and on GPUs) or "fp32".
+    "bf16" or "fp32"; bf16 is fp32 on a CPU that would emulate it (`muon.matrix_dtype`).
     """
 
     epochs: int
@@ -108,6 +109,11 @@ def train(
     model.eval()
 
 
+def in_bf16(precision: str, device: torch.device) -> bool:
+    """Whether a training computes in bfloat16: as its precision says, where the device can."""
+    return precision == "bf16" and matrix_dtype(device) == torch.bfloat16
+
+
 def _gradients(
     model: PreTrainedModel | PeftModel,
     batch: tuple[torch.Tensor, torch.Tensor],
@@ -127,7 +133,7 @@ def _gradients(
         counted = weights[rows]
         # Parts add up to the mean over the tokens of the whole batch.
         share = float(counted.sum() / weights.sum())
-        with torch.autocast(device.type, torch.bfloat16, precision == "bf16"):
+        with torch.autocast(device.type, torch.bfloat16, in_bf16(precision, device)):
             loss = weighted_loss(model, ids[rows].to(device), counted.to(device)) * share
         loss.backward()
         total += loss.detach()

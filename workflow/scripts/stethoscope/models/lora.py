@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from stethoscope.models.base import load_model, load_tokenizer
-from stethoscope.models.loop import LoopSettings, Progress, train
+from stethoscope.models.loop import LoopSettings, Progress, in_bf16, train
 from stethoscope.models.loss import encode
 from stethoscope.runtime.files import MANIFEST, atomic_folder, folder_digest, sha256_bytes
 from stethoscope.runtime.resume import Checkpoint
@@ -84,7 +84,7 @@ def fine_tune_lora(
     if settings.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     # PEFT would turn each input into float32 just before autocast turns it into bfloat16.
-    with disable_input_dtype_casting(adapted, active=settings.precision == "bf16"):
+    with disable_input_dtype_casting(adapted, active=in_bf16(settings.precision, model.device)):
         train(
             adapted,
             encode(tokenizer, problems),

@@ -10,7 +10,7 @@ from stethoscope.problems.records import SUBJECTS
 from stethoscope.statistics.results import Results
 
 # Role of an edit -> its method in the published Table 1.
-METHODS = {
+PUBLISHED_METHOD = {
     "base": "Base model",
     "full": "Full LoRA merge (34L)",
     "projection": "SAE Projection",
@@ -44,7 +44,7 @@ def published_accuracy(results: Results, subject: str) -> pd.Series:
 def published_effect(results: Results, role: str) -> float:
     """Published difference from base on the target, of the method of a role."""
     accuracy = published_accuracy(results, results.target)
-    return accuracy[METHODS[role]] - accuracy[METHODS["base"]]
+    return accuracy[PUBLISHED_METHOD[role]] - accuracy[PUBLISHED_METHOD["base"]]
 
 
 def published_z(results: Results, method: str, subject: str) -> float:

@@ -28,7 +28,7 @@ Precision = Literal["bf16", "fp32"]
 _WARMUP = Field(0.03, description="share of all steps over which the learning rate rises from 0")
 _PRECISION = Field(
     "bf16",
-    description="of the matrix products; bf16 pays on GPUs and CPUs that have instructions for it",
+    description="of matrix products; bf16 is fp32 on a CPU without instructions for it",
 )
 _PROMPT_WEIGHT = "weight of a prompt token in the loss; a solution token weighs 1"
 _DECAY = "share of all steps over which the learning rate falls to 0"

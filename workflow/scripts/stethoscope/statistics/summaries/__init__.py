@@ -9,7 +9,6 @@ from stethoscope.statistics.summaries import (  # noqa: F401
     figures,
     findings,
     layers,
-    left_out,
     merging,
     paper_tables,
     published,

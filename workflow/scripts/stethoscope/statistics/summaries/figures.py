@@ -13,7 +13,7 @@ import pandas as pd
 
 from stethoscope.problems.records import SUBJECTS
 from stethoscope.statistics.as_published import (
-    METHODS,
+    PUBLISHED_METHOD,
     published_accuracy,
     published_effect,
     published_energy,
@@ -28,8 +28,8 @@ PUBLISHED, REPRODUCED = "published", "reproduced"
 SEARCH = "CMA-ES by perplexity"
 # Configuration of Table 3 -> the method of Table 1 whose accuracies give its z.
 IN_TABLE1 = {
-    "SAE Proj (16K, rank-3)": METHODS["projection"],
-    "Raw TV (SP4, 14 layers)": METHODS["ours"],
+    "SAE Proj (16K, rank-3)": PUBLISHED_METHOD["projection"],
+    "Raw TV (SP4, 14 layers)": PUBLISHED_METHOD["ours"],
 }
 HEADLINE = "SP4 14L"  # the configuration of Table 2 that is the last row of Table 1
 RESPONSES = (HEADLINE, "SP4 noDeep")  # Table 2's configurations in Figure 7
@@ -91,7 +91,7 @@ def figure_accuracy(results: Results) -> pd.DataFrame:
     Of the random draws (role random): the mean, and the lowest and highest as bounds.
     """
     rows = []
-    for role, method in METHODS.items():
+    for role, method in PUBLISHED_METHOD.items():
         edit = results.one(role)
         for subject in results.subjects if edit else ():
             about = {"role": role, "label": results.edits.at[edit, "label"], "subject": subject}
@@ -143,8 +143,9 @@ def figure_energy(results: Results) -> pd.DataFrame:
             row = {"source": source, **about, "energy_retained": kept}
             rows.append(row | _difference(results, edit))
     for role, energy in published_energy(results).items():
-        row = {"source": PUBLISHED, "role": role, "label": METHODS[role], "energy_retained": energy}
-        rows.append(row | {"difference": published_effect(results, role)})
+        row = {"source": PUBLISHED, "role": role, "label": PUBLISHED_METHOD[role]}
+        effect = published_effect(results, role)
+        rows.append(row | {"energy_retained": energy, "difference": effect})
     if edit := results.one("projection"):
         kept = results.energy(edit, seed)
         rows += [{"source": name, "energy_retained": kept[name]} for name in ("chance", "oracle")]
@@ -160,7 +161,7 @@ def figure_responses(results: Results) -> pd.DataFrame:
     that the edit changes. chosen: by validation problems, of any seed. accuracy_base: without edit.
     A curve's published row is the published best alpha, of which the record has no accuracy.
     """
-    base, rows = published_accuracy(results, results.target)[METHODS["base"]], []
+    base, rows = published_accuracy(results, results.target)[PUBLISHED_METHOD["base"]], []
     for point in results["published_sweep"].itertuples():
         row = {"source": PUBLISHED, "curve": PUBLISHED, "alpha": point.alpha}
         rows.append(row | _with_interval(point.correct, point.n) | {"accuracy_base": base})
@@ -182,7 +183,7 @@ def figure_responses(results: Results) -> pd.DataFrame:
 def figure_z(results: Results) -> pd.DataFrame:
     """Figure 8: z by subject of the published Table 1's last row and of this study's edits."""
     rows = [
-        (HEADLINE, PUBLISHED, subject, published_z(results, METHODS["ours"], subject))
+        (HEADLINE, PUBLISHED, subject, published_z(results, PUBLISHED_METHOD["ours"], subject))
         for subject in results.subjects
     ]
     for name in results["table2"]["config"].unique():

@@ -11,17 +11,12 @@ from typing import Any
 import pandas as pd
 
 from stethoscope.problems.records import SUBJECTS
+from stethoscope.statistics.as_published import PUBLISHED_METHOD
 from stethoscope.statistics.results import ABOVE, BELOW, OTHERS, SIGNIFICANT, Paired, Results
 from stethoscope.statistics.summaries import verdicts
 from stethoscope.statistics.summaries.layers import Bench
 from stethoscope.statistics.summaries.registry import frame, summary
 
-PUBLISHED_METHOD = {
-    "base": "Base model",
-    "full": "Full LoRA merge (34L)",
-    "projection": "SAE Projection",
-    "ours": "Ours (SP4)",
-}
 Finding = dict[str, Any]
 COLUMNS = [
     "key", "kind", "verdict", "edit", "reference", "scope",

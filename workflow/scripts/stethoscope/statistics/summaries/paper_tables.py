@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from stethoscope.problems.records import SUBJECTS
+from stethoscope.statistics.as_published import PUBLISHED_METHOD
 from stethoscope.statistics.results import (
     BASE,
     Results,
@@ -20,12 +21,6 @@ from stethoscope.statistics.results import (
 )
 from stethoscope.statistics.summaries.registry import frame, listed, summary
 
-PUBLISHED_METHOD = {
-    "base": "Base model",
-    "full": "Full LoRA merge (34L)",
-    "projection": "SAE Projection",
-    "ours": "Ours (SP4)",
-}
 METHODS = ("base", "full", "random", "projection", "projection_matched", "ours")  # of Table 1
 SWEPT_Z = ("number_theory", "counting_and_probability", "algebra", "geometry")  # of Table 4
 TOP = 10  # configurations in Table 5
