@@ -21,6 +21,8 @@ from stethoscope.models.lora import LORA_TARGETS
 from stethoscope.models.pretrain import pretrain
 from stethoscope.problems.records import SUBJECTS, completion, prompt
 from stethoscope.runtime.files import MANIFEST, atomic_folder, folder_digest
+from stethoscope.task_vectors.adapter import extract_task_vector
+from stethoscope.task_vectors.task_vector import TaskVector
 
 PROBLEMS = [
     {
@@ -86,3 +88,9 @@ def adapter(tiny, tmp_path_factory) -> Path:
         base = folder_digest(tiny.folder / MANIFEST)
         save_file(load_file(weights), weights, metadata={"base": base})
     return target
+
+
+@pytest.fixture(scope="session")
+def vector(tiny, adapter) -> TaskVector:
+    """The task vector of the adapter."""
+    return extract_task_vector(adapter, tiny.folder)

@@ -11,13 +11,7 @@ from stethoscope.edits.files import read_edit
 from stethoscope.edits.spec import EditSpec
 from stethoscope.names import EditId, edit_folder
 from stethoscope.runtime.files import write_json
-from stethoscope.task_vectors.adapter import extract_task_vector
 from stethoscope.task_vectors.task_vector import layer_of, scaled
-
-
-@pytest.fixture
-def vector(tiny, adapter):
-    return extract_task_vector(adapter, tiny.folder)
 
 
 @pytest.fixture

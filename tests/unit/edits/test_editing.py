@@ -18,14 +18,9 @@ from stethoscope.edits.transforms import matching_scale
 from stethoscope.models.base import load_model
 from stethoscope.models.weights import read_weights
 from stethoscope.runtime.tensor_files import to_bfloat16
-from stethoscope.task_vectors.adapter import extract_task_vector, read_adapter, save_adapter
+from stethoscope.task_vectors.adapter import read_adapter, save_adapter
 from stethoscope.task_vectors.delta import LowRank
 from stethoscope.task_vectors.task_vector import TaskVector, layer_of, scaled
-
-
-@pytest.fixture(scope="module")
-def vector(tiny, adapter) -> TaskVector:
-    return extract_task_vector(adapter, tiny.folder)
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +53,6 @@ def test_all_layers_at_alpha_one_are_the_source_adapter_bit_by_bit(vector, adapt
         assert written[key].dtype == tensor.dtype and written[key].tobytes() == tensor.tobytes()
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     assert (config["r"], config["lora_alpha"]) == (4, 6)
-
-
-def test_an_edit_comes_back_from_its_adapter(vector, tmp_path):
-    edit = scaled(vector.in_layers([1]), 0.7)
-    save_adapter(tmp_path, edit, "model")
-    again = read_adapter(tmp_path)
-    assert again.base == edit.base and set(again.modules) == set(edit.modules)
-    for name, delta in edit.modules.items():
-        np.testing.assert_array_equal(again.modules[name].dense(), delta.dense())
 
 
 @pytest.mark.parametrize("kind", ["raw", "projected"])
@@ -105,15 +91,10 @@ def test_an_empty_selection_is_the_base_bit_by_bit(tiny, vector, tmp_path):
     assert (dict(again.modules), again.base) == ({}, vector.base)
 
 
-def test_the_model_is_restored_bit_by_bit_after_any_number_of_edits(tiny, vector):
+def test_the_model_is_restored_bit_by_bit_after_any_number_of_edits_and_an_exception(tiny, vector):
     for alpha in (1.0, -3.3, 1e4):
         with edited(tiny.model, scaled(vector, alpha)) as model:
             assert model is tiny.model
-    for name, value in base_weights(tiny).items():
-        assert torch.equal(tiny.model.state_dict()[name], value)
-
-
-def test_the_model_is_restored_after_an_exception_too(tiny, vector):
     with pytest.raises(RuntimeError, match="stop"), edited(tiny.model, scaled(vector, 2.0)):
         raise RuntimeError("stop")
     for name, value in base_weights(tiny).items():
@@ -142,20 +123,6 @@ def test_a_half_precision_model_is_refused(tiny, vector):
             pass
 
 
-def test_eq_3_adds_alpha_times_the_difference():
-    delta = LowRank(np.array([[1.0, 2.0]], np.float32), np.array([[3.0], [0.0]], np.float32), 0.5)
-    edit = scaled(TaskVector({"layers.0.x": delta}, ""), 2.0).modules["layers.0.x"]
-    weight = np.array([[10.0, 10.0], [10.0, 10.0]], np.float32)
-    assert (weight + edit.dense()).tolist() == [[13.0, 16.0], [10.0, 10.0]]
-
-
-def test_alpha_scales_the_norm_and_one_keeps_every_bit(vector):
-    assert scaled(vector, -2.0).energy() == pytest.approx(4 * vector.energy(), rel=1e-10)
-    for name, delta in scaled(vector, 1.0).modules.items():
-        assert delta.B.tobytes() == vector.modules[name].B.tobytes()
-        assert delta.B.dtype == np.float32
-
-
 def test_each_layer_is_projected_on_its_own_directions(vector, maps, directions):
     for name, delta in projected(vector, maps).modules.items():
         rows = directions[layer_of(name)]
@@ -178,19 +145,8 @@ def test_the_matching_scale_gives_a_projection_the_norm_of_the_raw_edit(vector, 
         for v in (scaled(kept, scale), vector, kept)
     ]
     assert norms[0] == pytest.approx(norms[1], rel=1e-6) and norms[2] < 0.7 * norms[1]
-
-
-def test_the_raw_vector_can_be_shrunk_to_the_norm_of_a_projection(vector, maps):
-    kept = projected(vector, maps)
-    small = scaled(vector, matching_scale(vector, kept))
+    small = scaled(vector, matching_scale(vector, kept))  # and the other way around
     assert small.energy() == pytest.approx(kept.energy(), rel=1e-6)
-    for name, delta in small.modules.items():
-        whole = dense(vector.modules[name])
-        ratio = np.sqrt(kept.energy() / vector.energy())
-        np.testing.assert_allclose(dense(delta), ratio * whole, rtol=1e-5, atol=1e-9)
-
-
-def test_a_projection_that_keeps_nothing_cannot_be_matched(vector):
     with pytest.raises(ValueError, match="keeps nothing"):
         matching_scale(scaled(vector, 0.0), vector)
 

@@ -13,16 +13,11 @@ from stethoscope.edits.checkpoint import export_checkpoint, export_summary
 from stethoscope.models.base import load_model
 from stethoscope.runtime import tensor_files as tensors
 from stethoscope.runtime.files import MANIFEST, atomic_folder, folder_digest, folder_digests
-from stethoscope.task_vectors.adapter import extract_task_vector, save_adapter
+from stethoscope.task_vectors.adapter import save_adapter
 from stethoscope.task_vectors.delta import Dense, LowRank
 from stethoscope.task_vectors.task_vector import TaskVector, scaled
 
 TYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
-
-
-@pytest.fixture(scope="module")
-def vector(tiny, adapter) -> TaskVector:
-    return extract_task_vector(adapter, tiny.folder)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import pytest
 
 from stethoscope.edits.projection import (
     best_directions,
-    chance_share,
     measured,
     most_frequent_features,
     norm_of,
@@ -145,13 +144,6 @@ def test_overlapping_directions_that_are_not_orthonormalized_are_no_projector(ge
         stream_map(WRITER, directions, "unnormalized", complement=True)
 
 
-@pytest.mark.parametrize("reading", ["both", "unnormalized"])
-def test_the_reading_makes_no_difference_to_orthonormal_directions(generator, reading):
-    delta, basis = of_module(generator, WRITER), np.linalg.qr(generator.normal(size=(WIDTH, 3)))[0]
-    result = project(WRITER, delta, stream_map(WRITER, basis.T, reading))
-    np.testing.assert_allclose(dense(result), basis @ basis.T @ dense(delta), atol=1e-12)
-
-
 def test_writers_only_leaves_nothing_of_readers_and_its_complement_all_of_them(generator):
     directions = generator.normal(size=(3, WIDTH))
     for module, shared in ((WRITER, 1.0), (READER, 0.0)):
@@ -211,32 +203,9 @@ def test_a_gain_of_zero_is_refused_since_it_has_no_inverse(generator):
         stream_map(WRITER, np.eye(WIDTH)[:2], "norm_aware", gain=np.arange(WIDTH))
 
 
-@pytest.mark.parametrize(
-    "module, norm",
-    [
-        ("self_attn.q_proj", "input_layernorm"),
-        ("self_attn.k_proj", "input_layernorm"),
-        ("self_attn.v_proj", "input_layernorm"),
-        ("self_attn.o_proj", "post_attention_layernorm"),
-        ("mlp.gate_proj", "pre_feedforward_layernorm"),
-        ("mlp.up_proj", "pre_feedforward_layernorm"),
-        ("mlp.down_proj", "post_feedforward_layernorm"),
-    ],
-)
-def test_each_module_has_the_norm_between_it_and_the_stream(module, norm):
-    prefix = "language_model.model.layers.13."
-    assert norm_of(prefix + module) == prefix + norm
-
-
 def test_a_module_without_a_known_norm_is_named():
     with pytest.raises(ValueError, match="no norm is known for mlp.experts"):
         norm_of("model.layers.0.mlp.experts")
-
-
-def test_a_projection_on_the_whole_stream_keeps_the_difference(generator):
-    delta = of_module(generator, READER)
-    kept = project(READER, delta, stream_map(READER, np.eye(WIDTH)))
-    np.testing.assert_allclose(dense(kept), dense(delta), atol=1e-12)
 
 
 @pytest.mark.parametrize("module", [WRITER, READER])
@@ -258,7 +227,7 @@ def test_random_directions_keep_the_chance_share_of_the_energy_on_average(
     assert abs(np.mean(shares) - where.chance) <= 5 * error + 1e-12
     assert error < 0.004
     if reading == "both":
-        assert where.chance == (0.85 if complement else 0.15) and chance_share(3, WIDTH) == 0.15
+        assert where.chance == (0.85 if complement else 0.15)
     if reading == "unnormalized":
         assert where.chance == pytest.approx(0.15 * 1.1)
 
@@ -298,18 +267,6 @@ def test_the_oracle_of_a_high_rank_keeps_everything_with_no_more_directions_than
     assert oracle_energy(delta, 4) == pytest.approx(delta.energy(), rel=1e-10)
     assert oracle_energy(delta, 9) == pytest.approx(delta.energy(), rel=1e-10)
     assert best_directions(WRITER, delta, 9).shape == (4, WIDTH)
-
-
-@pytest.mark.parametrize("module", [WRITER, READER])
-@pytest.mark.parametrize("reading", READINGS)
-def test_energies_from_the_factors_are_those_of_the_dense_matrices(generator, module, reading):
-    delta, gain = of_module(generator, module), generator.uniform(0.5, 1.5, WIDTH)
-    where = stream_map(module, generator.normal(size=(3, WIDTH)), reading, gain=gain)
-    mapped = where.image @ where.dual.T @ stream_first(module, delta)
-    edit = project(module, delta, where)
-    assert edit.energy() == pytest.approx(frobenius2(mapped), rel=1e-10, abs=1e-14)
-    seen = measured(module, edit, gain).energy()
-    assert seen == pytest.approx(frobenius2(gain[:, None] * mapped), rel=1e-10, abs=1e-14)
 
 
 @pytest.mark.parametrize("reading", READINGS)

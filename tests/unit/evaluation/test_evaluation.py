@@ -21,7 +21,6 @@ from stethoscope.evaluation.runner import Evaluator
 from stethoscope.evaluation.tasks import TaskOptions, math_verify, minerva_task, packaged_task
 from stethoscope.models.base import load_model, load_tokenizer
 from stethoscope.problems.records import MATH, prompt
-from stethoscope.task_vectors.adapter import extract_task_vector
 from stethoscope.task_vectors.task_vector import scaled
 
 CAP = 16
@@ -46,11 +45,6 @@ def asking(model, tokenizer, problems, cap=CAP, batch_size=5, **how):
 @pytest.fixture(scope="module")
 def evaluator(tiny, split):
     return asking(load_model(tiny.folder), tiny.tokenizer, split)
-
-
-@pytest.fixture(scope="module")
-def vector(tiny, adapter):
-    return extract_task_vector(adapter, tiny.folder)
 
 
 @pytest.fixture(scope="module")

@@ -10,15 +10,14 @@ from stethoscope.evaluation.loss_gains import first_order_gains, layer_gains
 from stethoscope.models.base import load_model
 from stethoscope.models.loss import n_tokens, solution_batches, solution_loss
 from stethoscope.selection.select import select_and_score
-from stethoscope.task_vectors.adapter import extract_task_vector
 from stethoscope.task_vectors.task_vector import scaled
 
 LAYERS = 3
 
 
 @pytest.fixture(scope="module")
-def vector(tiny, adapter):
-    return scaled(extract_task_vector(adapter, tiny.folder), 0.3)
+def vector(vector):
+    return scaled(vector, 0.3)
 
 
 @pytest.fixture(scope="module")

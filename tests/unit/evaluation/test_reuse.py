@@ -14,7 +14,6 @@ from stethoscope.runtime.files import (
     write_json,
     write_jsonl,
 )
-from stethoscope.task_vectors.adapter import extract_task_vector
 from stethoscope.task_vectors.task_vector import scaled
 
 SUBJECTS = ["number_theory", "counting_and_probability"]
@@ -26,9 +25,9 @@ FIRST, TWIN, OTHER = (EditId(spec, None, 1.0) for spec in ("first", "twin", "oth
 
 
 @pytest.fixture(scope="module")
-def folder(tiny, adapter, tmp_path_factory):
+def folder(vector, tmp_path_factory):
     """Folder with the edit `first`, its `twin` under another name, and `other`."""
-    folder, vector = tmp_path_factory.mktemp("edits"), extract_task_vector(adapter, tiny.folder)
+    folder = tmp_path_factory.mktemp("edits")
     for edit, alpha in ((FIRST, 0.3), (TWIN, 0.3), (OTHER, -0.3)):
         with atomic_folder(folder / edit_folder(edit)) as target:
             save_edit(target, scaled(vector, alpha), "base")

@@ -11,13 +11,7 @@ import pytest
 from stethoscope.edits.files import save_edit
 from stethoscope.evaluation.vllm import Vllm, VllmLM, adapter_name, largest_rank
 from stethoscope.runtime.files import write_json
-from stethoscope.task_vectors.adapter import extract_task_vector
 from stethoscope.task_vectors.task_vector import TaskVector, scaled
-
-
-@pytest.fixture(scope="module")
-def vector(tiny, adapter):
-    return extract_task_vector(adapter, tiny.folder)
 
 
 @pytest.fixture

@@ -111,14 +111,6 @@ def test_the_loss_is_the_weighted_mean_over_tokens_worked_out_by_hand(
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_prompt_weight_zero_takes_the_prompt_out_of_the_loss(model):
-    short, other = Example((2, 7, 8, 9, 1), 3), Example((2, 8, 7, 9, 1), 3)
-    for weight, same in ((0.0, True), (0.5, False)):
-        seen = [collate([example], 0, weight) for example in (short, other)]
-        targets = [(ids * (weights > 0)).tolist() for ids, weights in seen]
-        assert (targets[0] == targets[1]) is same
-
-
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_the_fast_forward_pass_and_its_gradients_are_those_of_stock_gemma(tokenizer, groups):
     small = shape(layers=2, hidden=32, intermediate=64, heads=4, kv_heads=4 // groups, head_dim=8)
@@ -165,20 +157,6 @@ def test_bf16_and_fp32_agree_roughly(model, tokenizer):
         with torch.autocast("cpu", torch.bfloat16):
             bf16 = weighted_loss(model, ids, weights).item()
     assert bf16 == pytest.approx(fp32, rel=0.02) and bf16 != fp32
-
-
-@pytest.mark.parametrize("side", ["left", "right"])
-def test_padding_does_not_change_what_the_model_says(model, tokenizer, side):
-    texts = ["What is 1 + 1?", "What is 5 + 102? What is 3 + 17?"]
-    tokenizer.padding_side = side
-    batch = tokenizer(texts, return_tensors="pt", padding=True)
-    tokenizer.padding_side = "left"
-    with torch.no_grad():
-        together = model(**batch).logits
-        for row, text in enumerate(texts):
-            alone = model(**tokenizer(text, return_tensors="pt")).logits[0]
-            kept = together[row][batch["attention_mask"][row].bool()]
-            torch.testing.assert_close(kept, alone, atol=1e-5, rtol=1e-5)
 
 
 def test_every_example_is_seen_once_an_epoch_in_another_order():
@@ -241,16 +219,6 @@ def test_a_lora_trains_its_own_weights_and_leaves_the_model_alone(model, tokeniz
     adapters = {name: weight for name, weight in after.items() if "lora_" in name}
     assert len(adapters) == 2 * 7 * 2
     assert all(weight.abs().max() > 0 for name, weight in adapters.items())
-
-
-def test_training_a_lora_twice_gives_the_same_bytes(tokenizer):
-    runs = []
-    for _ in range(2):
-        model = new_model(SMALL, len(tokenizer), seed=0)
-        settings = lora(rank=4, dropout=0.1, epochs=1, batch_size=12)
-        runs.append(weights_of(fine_tune_lora(model, tokenizer, PROBLEMS, settings, 3, silent)))
-    assert runs[0].keys() == runs[1].keys()
-    assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
 
 
 def lora_of(tokenizer, checkpoint=None, progress=silent, **settings):

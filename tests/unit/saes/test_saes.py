@@ -56,12 +56,6 @@ def test_activations_are_those_of_sae_lens(stream, copy, shifted):
     assert 0.02 < (ours > 0).float().mean() < 0.9
 
 
-def test_the_shift_by_the_decoder_bias_matters(stream, copy):
-    shifted = encode(load_encoder(copy), stream)
-    configure(copy, apply_b_dec_to_input=False)
-    assert (shifted - encode(load_encoder(copy), stream)).abs().max() > 0.1
-
-
 def test_a_threshold_above_zero_gates_without_shrinking():
     encoder = Encoder(np.eye(3, dtype="f4"), np.zeros(3, "f4"), np.array([0.5, 0.0, -1.0], "f4"))
     stream = torch.tensor([[0.5, 0.0, -0.5], [0.6, 2.0, 0.3]])

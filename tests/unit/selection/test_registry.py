@@ -17,8 +17,7 @@ from stethoscope.selection.registry import SELECTORS, selector
 from stethoscope.selection.select import load_given, selection_record
 from stethoscope.study import load, model, selections
 from stethoscope.task_vectors.delta import LowRank
-from stethoscope.task_vectors.energies import layer_energies
-from stethoscope.task_vectors.task_vector import TaskVector
+from stethoscope.task_vectors.task_vector import TaskVector, layer_energies
 
 LINE = {"by": "sp_over_norm", "sae": "narrow", "subject": "algebra", "vector": "v2", "like": "sp"}
 

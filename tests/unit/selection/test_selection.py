@@ -13,8 +13,7 @@ from stethoscope.selection.needs import SubjectSums
 from stethoscope.selection.registry import SELECTORS, Selector
 from stethoscope.selection.select import highest, select, select_and_score, selection_record
 from stethoscope.task_vectors.delta import LowRank
-from stethoscope.task_vectors.energies import layer_energies
-from stethoscope.task_vectors.task_vector import TaskVector
+from stethoscope.task_vectors.task_vector import TaskVector, layer_energies
 
 TABLE = pd.DataFrame(
     {
@@ -107,12 +106,6 @@ def test_there_is_no_random_control_for_all_layers():
 )
 def test_a_window_has_as_many_layers_as_the_selection_that_it_is_like(at, layers):
     assert select("window", 8, at=at, like=[0, 5, 7]) == layers
-
-
-def test_a_window_like_all_layers_is_all_layers():
-    assert {tuple(select("window", 3, at=at, like=[0, 1, 2])) for at in ("first", "last")} == {
-        (0, 1, 2)
-    }
 
 
 def test_a_span_holds_the_selection_and_stays_in_the_model():
@@ -345,11 +338,6 @@ def test_the_lowest_scores_can_be_chosen_instead_and_ties_still_go_to_the_earlie
     assert select("specificity", 5, sp_table=TABLE, lowest=True, top=2) == [0, 2]
     assert select("specificity", 5, sp_table=TABLE, lowest=True, like=[3, 4]) == [0, 2]
     assert highest(np.array([1.0, 0.0, 0.0, 1.0]), top=1, lowest=True) == [1]
-
-
-def test_only_selectors_that_score_layers_have_scores():
-    assert select_and_score("range", 5, first=1, last=2) == ([1, 2], None)
-    assert select_and_score("specificity", 5, sp_table=TABLE, top=1)[1] == TABLE["sp"].tolist()
 
 
 def test_a_score_that_is_no_number_or_not_one_a_layer_is_refused(monkeypatch):

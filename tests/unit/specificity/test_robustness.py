@@ -274,16 +274,6 @@ def test_the_grid_is_what_scoring_again_gives(layers):
         assert (row.sp_lowest, row.sp_highest) == (same["sp"].min(), same["sp"].max())
 
 
-@pytest.mark.parametrize("settings", [{"top": 1}, {"top": 3}, {"at_least": 1.0}])
-def test_layers_are_selected_as_the_selector_of_the_study_does(settings):
-    generator = np.random.default_rng(0)
-    scores = generator.integers(0, 4, size=(50, 5)).astype(float)  # with ties
-    scores[:, 0] = np.maximum(scores[:, 0], 1)  # at_least finds one
-    for row, mask in zip(scores, Choice(**settings).mask(scores), strict=True):
-        table = pd.DataFrame({"layer": range(5), "sp": row})
-        assert np.flatnonzero(mask).tolist() == select("specificity", 5, sp_table=table, **settings)
-
-
 def test_the_p_of_an_order_is_that_of_all_orders():
     depth, profile = np.arange(6), np.array([1.0, 3, 2, 4, 6, 5])
     rho = stats.spearmanr(depth, profile).statistic

@@ -322,13 +322,16 @@ def test_an_edit_may_reuse_the_answers_of_specs_that_could_make_the_same_edit(co
     assert reusable_specs(checked(config), "norm") == []
 
 
-def test_the_draw_of_an_edit_is_the_draw_of_its_selection(config):
+def test_the_draw_of_an_edit_is_the_draw_of_its_selection_or_its_own(config):
     edit = {**config["edits"]["random"], "label": "Projected on random layers", "role": "other"}
     config["edits"]["elsewhere"] = edit
     study = checked(config)
     assert studies.selection_of(study, EditId("elsewhere", 2)) == SelectionId("random", 2)
     assert studies.selection_of(study, EditId("random", 1)) == SelectionId("random", 1)
     assert studies.selection_of(study, EditId("projected")) == SelectionId("sp")
+    for drawn in ("random_basis", "dare"):  # draws of its own, on the same layers
+        assert [edit.draw for edit in studies.edit_ids(study, drawn)] == [1, 2]
+        assert studies.selection_of(study, EditId(drawn, 2)) == SelectionId("sp")
 
 
 def test_the_table_of_edits_lists_each_by_role_then_as_configured_then_by_draw(config):
@@ -347,12 +350,6 @@ def test_the_table_of_edits_lists_each_by_role_then_as_configured_then_by_draw(c
         *("sp", None, "project", 0),
     )
     assert list(by_name).index("random_basis-2") == list(by_name).index("random_basis-1") + 1
-
-
-def test_a_drawn_projection_stands_for_one_edit_a_draw_on_the_same_layers(config):
-    study = checked(config)
-    assert [edit.draw for edit in studies.edit_ids(study, "random_basis")] == [1, 2]
-    assert studies.selection_of(study, EditId("random_basis", 2)) == SelectionId("sp")
 
 
 def test_a_searched_edit_stands_for_each_configuration_that_its_search_keeps(config):
@@ -383,12 +380,6 @@ def test_each_way_to_merge_is_in_the_study_and_in_the_library():
     for method, needs in MERGING_NEEDS.items():
         settings = list(signature(METHODS[method]).parameters)[2:]
         assert [name for name in settings if name != "draw"] == list(needs)
-
-
-def test_what_dare_drops_is_drawn_on_the_same_layers(config):
-    study = checked(config)
-    assert [edit.draw for edit in studies.edit_ids(study, "dare")] == [1, 2]
-    assert studies.selection_of(study, EditId("dare", 2)) == SelectionId("sp")
 
 
 def test_a_pair_of_vectors_is_measured_where_it_is_merged_whole_and_trimmed(config):
@@ -514,10 +505,6 @@ def test_alphas_are_numbers_and_the_base_has_the_one_value_zero(config):
     assert studies.alphas(study, "base") == [0.0]
 
 
-def test_the_number_of_layers_is_that_of_the_grown_model(config):
-    assert studies.layer_count(checked(config)) == 4
-
-
 def test_selections_that_wait_for_one_another_are_named(config):
     put(config, "selections.rest.of", "around")
     put(config, "selections.around.of", "rest")
@@ -545,15 +532,11 @@ def fetching(config):
 
 
 def test_a_model_saes_and_problems_may_be_fetched(fetching):
-    study = checked(fetching)
+    study = checked(put(fetching, "model.load.path", "models/x"))  # beside the hub
     assert studies.layer_count(study) == 4
     assert studies.fetched_saes(study) == ["narrow"]
     assert studies.split_sizes(study, "validation")["geometry"] == 6
     assert study["model"]["load"]["files"] == {} and study["data"]["math"]["seed"] == 1
-
-
-def test_a_folder_may_stand_beside_the_hub_whose_files_it_holds(fetching):
-    checked(put(fetching, "model.load.path", "models/x"))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from stethoscope.edits.energy import energy_record
 from stethoscope.edits.files import save_edit
 from stethoscope.edits.projection import stream_width
 from stethoscope.edits.spec import EditSpec
-from stethoscope.edits.transforms import Parts, Transformed, transformed
+from stethoscope.edits.transforms import TRANSFORMS, Parts, Transformed
 from stethoscope.models.weights import read_weights
 from stethoscope.names import EditId, edit_folder, edit_name, sets_by_draw
 from stethoscope.runtime.files import (
@@ -99,7 +99,7 @@ def _transformed(
     if how := spec.projection:
         basis = directions(how, layers, stream_width(next(iter(parts.values())).modules), files)
         gains = read_gains(model, modules) if how["reading"] == "norm_aware" else None
-    return transformed(Parts(parts, spec, basis, gains))
+    return TRANSFORMS[spec.transform](Parts(parts, spec, basis, gains))
 
 
 def _write(

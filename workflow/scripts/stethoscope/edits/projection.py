@@ -109,11 +109,11 @@ def stream_map(
         unit = _unit(directions).T
         count = unit.shape[1]
         # E[(D D^T)^2] of independent random unit vectors: a diagonal and count - 1 cross terms.
-        chance = chance_share(count, width) * (1 + (count - 1) / width)
+        chance = count / width * (1 + (count - 1) / width)
         return StreamMap(unit, unit, basis, chance)
     if reading == "writers_only" and not writes_to_stream(module):
         basis = basis[:, :0]
-    chance = chance_share(basis.shape[1], width)
+    chance = basis.shape[1] / width  # of a random subspace, on average
     chance = 1 - chance if complement else chance
     if reading != "norm_aware":
         return StreamMap(basis, basis, basis, chance, complement)
@@ -216,11 +216,6 @@ def random_alive_features(
 def oracle_energy(delta: LowRank, rank: int) -> float:
     """Most energy that any rank-k projection on one side can keep: the k largest sigma^2."""
     return float(np.sum(delta.singular_values()[:rank] ** 2))
-
-
-def chance_share(rank: int, width: int) -> float:
-    """Share of the energy that a random rank-k subspace of the stream keeps on average: k / d."""
-    return rank / width
 
 
 def norm_of(module: str) -> str:

@@ -52,11 +52,6 @@ class Transformed:
     scale: float = 1.0
 
 
-def transformed(parts: Parts) -> Transformed:
-    """The task vectors of an edit as its transform leaves them."""
-    return TRANSFORMS[parts.spec.transform](parts)
-
-
 def raw(parts: Parts) -> Transformed:
     """The sum itself."""
     return Transformed(parts.total, parts.total)

@@ -148,6 +148,8 @@ class Vllm:
             ) from None
         self._request, self._numbers = LoRARequest, {}
         max_length = _PROMPT_TOKENS + max_gen_toks
+        # The empty edit is the base, and needs no adapter.
+        adapters = [folder for folder in edits if read_json(folder / "edit.json")["layers"]]
         engine = LLM(
             model=str(model),
             dtype=dtype,
@@ -155,7 +157,7 @@ class Vllm:
             max_num_seqs=batch_size,
             enable_lora=True,
             max_loras=1,
-            max_lora_rank=largest_rank([folder for folder in edits if _holds_something(folder)]),
+            max_lora_rank=largest_rank(adapters),
             seed=0,
         )
         self.lm = VllmLM(engine, tokenizer, max_length, SamplingParams)
@@ -188,8 +190,3 @@ class Vllm:
             yield
         finally:
             self.lm.adapter = None
-
-
-def _holds_something(folder: Path) -> bool:
-    """Whether an edit changes the base; the empty one needs no adapter."""
-    return bool(read_json(folder / "edit.json")["layers"])

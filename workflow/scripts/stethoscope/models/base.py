@@ -31,17 +31,6 @@ from transformers import (
 SPECIAL_TOKENS = ("<pad>", "<eos>", "<bos>", "<unk>")
 PAD_ID, EOS_ID, BOS_ID, UNK_ID = range(4)
 
-# The seven linear modules of a decoder layer: what a LoRA of the paper trains and an edit changes.
-LORA_MODULES = (
-    "self_attn.q_proj",
-    "self_attn.k_proj",
-    "self_attn.v_proj",
-    "self_attn.o_proj",
-    "mlp.gate_proj",
-    "mlp.up_proj",
-    "mlp.down_proj",
-)
-
 # Pieces that no token crosses. A digit stands alone, as in Gemma, so that arithmetic is done digit
 # by digit. A word and a LaTeX command carry the space in front, and the one behind if a digit
 # follows; a sign may carry both ("▁+▁"); a label such as "Problem:" its line breaks. Nothing that

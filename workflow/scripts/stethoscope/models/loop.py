@@ -8,8 +8,8 @@ CPU with one number of threads, also when an interrupted training resumes after 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -29,11 +29,19 @@ Progress = Callable[[str], None]
 _BUCKET = 32
 
 
-class LoopOptions(Protocol):
-    """What the loop reads of PretrainSettings and LoraSettings."""
+@dataclass(frozen=True)
+class LoopSettings:
+    """What pretraining and LoRA have in common.
+
+    epochs: passes over the problems. batch_size: problems a step. weight_decay: of AdamW or Muon.
+    warmup, decay: shares of all steps over which the learning rate rises from 0 and falls to 0.
+    prompt_weight: weight of a prompt token in the loss; a solution token weighs 1. precision:
+    "bf16" or "fp32"; bf16 is fp32 on a CPU that would emulate it (`muon.matrix_dtype`).
+    """
 
     epochs: int
     batch_size: int
+    weight_decay: float
     warmup: float
     decay: float
     prompt_weight: float
@@ -44,7 +52,7 @@ def train(
     model: PreTrainedModel | PeftModel,
     examples: Sequence[Example],
     optimizers: Sequence[torch.optim.Optimizer],
-    settings: LoopOptions,
+    settings: LoopSettings,
     seed: int,
     progress: Progress,
     accumulate: int = 1,

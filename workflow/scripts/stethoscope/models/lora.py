@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from stethoscope.models.base import load_model, load_tokenizer
-from stethoscope.models.loop import Progress, in_bf16, train
+from stethoscope.models.loop import LoopSettings, Progress, in_bf16, train
 from stethoscope.models.loss import encode
 from stethoscope.runtime.files import MANIFEST, atomic_folder, folder_digest, sha256_bytes
 from stethoscope.runtime.resume import Checkpoint
@@ -30,27 +30,20 @@ LORA_TARGETS = (
 
 
 @dataclass(frozen=True)
-class LoraSettings:
+class LoraSettings(LoopSettings):
     """How an adapter is trained; r and alpha are the paper's.
 
-    dropout: on the adapter's input. The other fields mean what they mean in PretrainSettings; all
-    trained weights share AdamW at `lr`. The last three trade time for memory and leave the method
-    as it is. base_dtype: "float32" or "bfloat16", of the frozen base; the adapter is float32.
-    gradient_checkpointing: activations are computed again in the backward pass. accumulate: parts
-    that a step's batch is computed in, one after the other; their gradient is the batch's.
+    dropout: on the adapter's input. lr: of AdamW, which all trained weights share. The last three
+    trade time for memory and leave the method as it is. base_dtype: "float32" or "bfloat16", of the
+    frozen base; the adapter is float32. gradient_checkpointing: activations are computed again in
+    the backward pass. accumulate: parts that a step's batch is computed in, one after the other;
+    their gradient is the batch's.
     """
 
     rank: int
     alpha: int
     dropout: float
-    epochs: int
-    batch_size: int
     lr: float
-    weight_decay: float
-    warmup: float
-    decay: float
-    prompt_weight: float
-    precision: str
     base_dtype: str
     gradient_checkpointing: bool
     accumulate: int

@@ -9,34 +9,21 @@ import torch
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from stethoscope.models.loop import Progress, train
+from stethoscope.models.loop import LoopSettings, Progress, train
 from stethoscope.models.loss import encode
 from stethoscope.models.muon import StackedMuon
 
 
 @dataclass(frozen=True)
-class PretrainSettings:
-    """How a base model is pretrained.
+class PretrainSettings(LoopSettings):
+    """How a base model is pretrained; weight_decay is that of the matrices.
 
-    epochs: passes over the problems.
-    batch_size: problems a step.
-    matrix_lr: learning rate of Muon, on the weight matrices of the layers.
-    vector_lr: learning rate of AdamW, on embeddings and norms.
-    weight_decay: of the matrices.
-    warmup, decay: shares of all steps over which the learning rate rises from 0 and falls to 0.
-    prompt_weight: weight of a prompt token in the loss; a solution token weighs 1.
-    precision: "bf16" or "fp32"; bf16 is fp32 on a CPU that would emulate it (`muon.matrix_dtype`).
+    matrix_lr: learning rate of Muon, on the weight matrices of the layers. vector_lr: that of
+    AdamW, on embeddings and norms.
     """
 
-    epochs: int
-    batch_size: int
     matrix_lr: float
     vector_lr: float
-    weight_decay: float
-    warmup: float
-    decay: float
-    prompt_weight: float
-    precision: str
 
 
 def pretrain(

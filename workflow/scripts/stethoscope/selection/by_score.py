@@ -12,8 +12,7 @@ from pydantic import Field
 
 from stethoscope.selection.needs import Seed, SubjectSums, Vector
 from stethoscope.selection.registry import selector
-from stethoscope.task_vectors.energies import layer_energies
-from stethoscope.task_vectors.task_vector import layer_of
+from stethoscope.task_vectors.task_vector import layer_energies, layer_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from stethoscope.selection.needs import Layers, LayersOrWindow, Like, Seed, Vector
 from stethoscope.selection.registry import selector
-from stethoscope.task_vectors.energies import layer_energies
+from stethoscope.task_vectors.task_vector import layer_energies
 
 _OF = Field(description="name of another selection without draws; union takes several")
 Of = Annotated[Layers, _OF]

@@ -1,7 +1,7 @@
 """How models are trained and alphas are searched: every setting, with its default.
 
-The settings of models/training.py, saes/train.py and selection/cma_search.py have none: a test
-compares them with these.
+The settings of models/pretrain.py, models/lora.py, saes/train.py and selection/cma_search.py have
+none: a test compares them with these.
 """
 
 from __future__ import annotations

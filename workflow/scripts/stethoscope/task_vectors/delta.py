@@ -12,46 +12,51 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 
 ALL = slice(None)
 
 
-class Delta(Protocol):
+class Delta:
     """The weight difference of one linear module, whatever its form.
 
-    low_rank: whether it has factors A, B and a scale.
+    low_rank: whether it has factors A, B and a scale; without, it has `values`, (outputs, inputs)
+    fp32. shape: (outputs, inputs) of the module.
     """
 
-    low_rank: ClassVar[bool]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(outputs, inputs) of the module."""
+    low_rank: ClassVar[bool] = False
+    shape: tuple[int, int]
+    values: np.ndarray
 
     def scaled(self, factor: float) -> Delta:
         """factor times the difference, in fp32."""
+        raise NotImplementedError
 
     def dense(self, rows: slice = ALL, columns: slice = ALL) -> np.ndarray:
         """(outputs, inputs) fp32, the difference itself, or some rows and columns of it."""
+        return self.values[rows, columns]
 
     def energy(self) -> float:
         """Squared Frobenius norm, summed in fp64."""
+        return float(np.sum(self.values.astype(np.float64) ** 2))
 
     def tensors(self) -> dict[str, np.ndarray]:
         """What a file stores of it, by the last part of the key."""
+        return {"dense": np.ascontiguousarray(self.values, dtype=np.float32)}
 
     def in_memory(self) -> Delta:
         """The same difference, for repeated use: what is made on demand is made now and held."""
+        return self
 
     def on_disk(self, folder: Path) -> Delta:
         """The same difference, quick to read again: what is made on demand is kept in a file."""
+        return self
 
 
 @dataclass(frozen=True)
-class LowRank:
+class LowRank(Delta):
     """scale * B @ A.
 
     A: (rank, inputs) fp32, B: (outputs, rank) fp32, as PEFT stores them; scale: lora_alpha / r.
@@ -83,12 +88,6 @@ class LowRank:
         a, b = (np.ascontiguousarray(part, dtype=np.float32) for part in (self.A, self.B))
         return {"lora_A": a, "lora_B": b, "scale": np.array(self.scale, dtype=np.float64)}
 
-    def in_memory(self) -> LowRank:
-        return self
-
-    def on_disk(self, folder: Path) -> LowRank:
-        return self
-
     def singular_values(self) -> np.ndarray:
         """(rank,) singular values in fp64, largest first."""
         r_b = np.linalg.qr(self.B.astype(np.float64), mode="r")
@@ -96,24 +95,8 @@ class LowRank:
         return abs(self.scale) * np.linalg.svd(r_b @ r_a.T, compute_uv=False)
 
 
-class _EntryByEntry:
-    """What differences share that no small factors express; they have `values`."""
-
-    low_rank: ClassVar[bool] = False
-    values: np.ndarray
-
-    def dense(self, rows: slice = ALL, columns: slice = ALL) -> np.ndarray:
-        return self.values[rows, columns]
-
-    def energy(self) -> float:
-        return float(np.sum(self.values.astype(np.float64) ** 2))
-
-    def tensors(self) -> dict[str, np.ndarray]:
-        return {"dense": np.ascontiguousarray(self.values, dtype=np.float32)}
-
-
 @dataclass(frozen=True)
-class Dense(_EntryByEntry):
+class Dense(Delta):
     """A difference that is held. values: (outputs, inputs) fp32."""
 
     values: np.ndarray
@@ -125,15 +108,9 @@ class Dense(_EntryByEntry):
     def scaled(self, factor: float) -> Dense:
         return Dense((np.float32(factor) * self.values).astype(np.float32))
 
-    def in_memory(self) -> Dense:
-        return self
-
-    def on_disk(self, folder: Path) -> Dense:
-        return self
-
 
 @dataclass(frozen=True)
-class OnDemand(_EntryByEntry):
+class OnDemand(Delta):
     """A difference that is worked out or read each time it is used, and not held.
 
     Those of the selected layers of a model of 4 billion parameters are gigabytes.

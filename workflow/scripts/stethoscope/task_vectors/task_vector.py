@@ -159,6 +159,19 @@ def combine(vectors: Mapping[str, TaskVector], weights: Mapping[str, float]) -> 
     return TaskVector(modules, vectors[next(iter(weights))].base)
 
 
+def layer_energies(vector: TaskVector, n_layers: int) -> np.ndarray:
+    """(layers,) squared Frobenius norm of a task vector in each layer.
+
+    Raises ValueError when the vector holds nothing for a layer.
+    """
+    energies = np.zeros(n_layers)
+    for name, delta in vector.modules.items():
+        energies[layer_of(name)] += delta.energy()
+    if not energies.all():
+        raise ValueError(f"the task vector is zero in layer {int(energies.argmin())}")
+    return energies
+
+
 def layer_of(module: str) -> int:
     """Number of the decoder layer that a module belongs to."""
     return int(_in_layer(module)["layer"])
