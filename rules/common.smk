@@ -12,6 +12,7 @@ sys.path.append(str(LIBRARY.resolve()))
 
 from stethoscope.evaluation.reuse import reusable_specs
 from stethoscope.planning import cost
+from stethoscope.report.table import read_specs
 from stethoscope.study import load
 from stethoscope.study import queries as studies
 from stethoscope.runtime.code_digest import code_digest as digest_of_code
@@ -166,3 +167,24 @@ def checkpoints():
     """The edits that the study wants as checkpoints too, of all seeds."""
     specs = studies.exported(STUDY)
     return [path for spec in specs for path in for_each_seed(f"checkpoints/{spec}.json")]
+
+
+READ = load.load_yaml(TEMPLATES / "sources.yaml")  # by the report's sentences and figures
+
+
+def printed(known):
+    """Names of the tables that only the report needs: sources of its tables, sentences and figures.
+
+    known: tables that other rules write.
+    """
+    try:
+        named = [spec["source"] for spec in read_specs(TEMPLATES / "tables").values()]
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    return sorted({*named, *READ["sentences"], *READ["figures"]} - known)
+
+
+def writers(sources):
+    """Rule that wrote each source of the report; none for committed input data."""
+    wrote = {str(path): rule.name for rule in workflow.rules for path in rule.output}
+    return {name: wrote.get(str(path)) for name, path in sources.items()}

@@ -3,12 +3,6 @@
 SOURCES = MEASURED | RECORD | dict(rules.summarize_results.output.items())
 
 
-def writers():
-    """Rule that wrote each source of the report; none for committed input data."""
-    wrote = {str(path): rule.name for rule in workflow.rules for path in rule.output}
-    return {name: wrote.get(str(path)) for name, path in SOURCES.items()}
-
-
 FIGURES = [f"figure{number}" for number in range(1, 10)]
 
 
@@ -55,7 +49,7 @@ rule render_report:
     resources:
         **asks("render_report"),
     params:
-        rules=writers(),
+        rules=writers(SOURCES),
         code=code_digest("render_report"),
     message:
         "render the report"

@@ -1,7 +1,5 @@
 """What the evaluations and measurements say, over all seeds."""
 
-from stethoscope.report.table import read_specs
-
 PAIRS = studies.merged_pairs(STUDY)
 MERGED = sorted({pair[which] for pair in PAIRS for which in ("first", "second")})
 MERGED_IN = sorted({pair["selection"] for pair in PAIRS})
@@ -317,19 +315,7 @@ MEASURED = {
 }
 TABLES = [f"table{number}" for number in range(1, 7)]
 RECORD = {name: PUBLISHED / f"{name}.csv" for name in (*TABLES, "text_claims")}
-READ = load.load_yaml(TEMPLATES / "sources.yaml")  # by sentences and figures
 SPECS = sorted(TEMPLATES.glob("tables/*.yaml"))
-
-
-def summaries():
-    """Names of the tables that only the report needs: its specs' and its sentences' sources."""
-    try:
-        named = [spec["source"] for spec in read_specs(TEMPLATES / "tables").values()]
-    except ValueError as error:
-        sys.exit(f"error: {error}")
-    for names in READ.values():
-        named += names
-    return sorted({*named} - {*MEASURED, *RECORD})
 
 
 rule summarize_results:
@@ -337,7 +323,10 @@ rule summarize_results:
         **MEASURED,
         **RECORD,
     output:
-        **{name: f"<results>/statistics/summaries/{name}.tsv" for name in summaries()},
+        **{
+            name: f"<results>/statistics/summaries/{name}.tsv"
+            for name in printed(known={*MEASURED, *RECORD})
+        },
     log:
         "<logs>/summarize_results.log",
     localrule: True
