@@ -166,7 +166,9 @@ def test_rivals_of_the_same_layers_in_every_seed_are_counted(tmp_path):
     results = read_results(tmp_path, paths)
     energy = results.tables["energy"]
     for layers, same in (("2,3,5", 1), ("3,4,5", 0)):  # those of ours in the first seed
-        energy.loc[energy["edit"] == "norm", "layers"] = ["2,3,5", layers]
+        mine = energy["edit"] == "norm"
+        energy.loc[mine, "layers"] = "2,3,5"
+        energy.loc[mine & (energy["seed"] == "2"), "layers"] = layers
         again = Results(results.tables, results.study)
         assert findings(again).set_index("key").loc["ours-norm", "same"] == same
 
