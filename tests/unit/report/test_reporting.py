@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -284,7 +285,8 @@ def printed(report, name):
 
 
 def words_of(markup):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", str(markup)).replace("\xa0", " "))
+    text = unescape(re.sub(r"<[^>]*>", "", str(markup)))
+    return re.sub(r"\s+", " ", text.replace("\xa0", " "))
 
 
 def test_each_projection_stands_beside_chance_with_its_effect_where_it_has_one(report):
@@ -357,6 +359,7 @@ def test_an_effect_that_was_not_computed_is_a_dash_and_no_escaped_markup(tmp_pat
     paths = write_inputs(tmp_path)
     table = tmp_path / paths["noninferiority"]
     table.write_text(table.read_text().replace("\t0.064\t", "\t\t"))
+    write_summarized(tmp_path, paths)
     report = Numbers(load_sources({k: tmp_path / v for k, v in paths.items()}, RULES, tmp_path))
     page = page_of(report)
     assert '<small><span class="none">—</span></small>' in page
