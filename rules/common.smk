@@ -1,9 +1,13 @@
 """The checked study, the names that wildcards may take, and getters that read like English."""
 
+import logging
 import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
+
+from snakemake.logging import logger
+from snakemake_interface_logger_plugins.common import LogEvent
 
 # Relative, so that a moved checkout has the same inputs and reruns nothing.
 ROOT = Path(os.path.relpath(workflow.current_basedir.join("..").get_path_or_uri(secret_free=True)))
@@ -28,6 +32,14 @@ for variable, value in {
     "WANDB_MODE": "disabled",
 }.items():
     os.environ.setdefault(variable, value)
+
+
+# Of the scheduler's records only the count of steps is shown: jobs print their own progress.
+logger.addFilter(
+    lambda record: record.module != "job_scheduler"
+    or record.levelno > logging.INFO
+    or getattr(record, "event", None) == LogEvent.PROGRESS
+)
 
 
 def checked(config):
