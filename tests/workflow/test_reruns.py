@@ -25,7 +25,7 @@ def test_touching_every_file_of_the_workflow_reruns_nothing(scratch):
 
 
 @pytest.mark.parametrize(
-    "module", ["problems/synthetic/corpus", "models/gemma", "statistics/paired"]
+    "module", ["problems/synthetic/corpus", "saes/control_encoders", "statistics/paired"]
 )
 def test_editing_a_library_module_reruns_exactly_the_rules_that_use_it(scratch, module):
     scripts = scratch.folder / "workflow/scripts"
@@ -53,7 +53,7 @@ def test_examining_sp_more_closely_scores_selects_and_edits_nothing_anew(scratch
     scratch.edit("config/ci.yaml", "resamples: 40", "resamples: 50")
     reasons = scratch.would_rerun()
     assert reasons[PARAMS] == {"examine_specificity", "describe_study"}
-    downstream = {"summarize_stability", "draw_figures", "render_report"}
+    downstream = {"summarize_stability", "summarize_results", "draw_figures", "render_report"}
     assert set().union(*reasons.values()) == reasons[PARAMS] | downstream
 
 
@@ -73,7 +73,7 @@ def test_another_name_for_an_edit_reruns_only_what_prints_it(scratch):
     scratch.edit("config/ci.yaml", "label: SP-selected layers", "label: Layers by SP")
     reasons = scratch.would_rerun()
     assert reasons[PARAMS] == {"describe_study"}
-    downstream = {"describe_study", "draw_figures", "render_report"}
+    downstream = {"describe_study", "summarize_results", "draw_figures", "render_report"}
     assert set().union(*reasons.values()) == downstream
 
 
@@ -89,7 +89,7 @@ def test_adding_an_edit_runs_only_that_edit_and_what_sums_up(scratch):
     assert not {"pretrain_model", "train_saes", "train_adapter", "sum_activations"} & set(jobs)
 
 
-def test_another_alpha_of_ours_asks_none_of_the_edits_that_took_over_its_answers(scratch):
+def test_another_alpha_of_ours_evaluates_no_edit_that_reused_its_answers(scratch):
     ours = "vectors: {v2: 1.0}, selection: sp, alphas: [1.0]}"
     scratch.edit("config/ci.yaml", ours, ours.replace("[1.0]", "[0.5, 1.0]"))
     jobs = jobs_in(scratch.run_ci("-n"))
