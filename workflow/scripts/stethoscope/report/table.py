@@ -17,8 +17,8 @@ A spec names its `source`, a table of the statistics in which each row is a prin
           cell: "{accuracy_{*}:percent}"
           css_if: {chosen: "chosen_{*}"}        # a class where a column of the source says 1
 
-Three columns of a source steer its rows: `kind` picks a variant, `css` has classes of the row (ours,
-minor, rule), and where `section` changes, a heading row has its text.
+Three columns of a source steer its rows: `kind` picks a variant, `css` has classes (ours, minor,
+rule), and where `section` changes, a heading row has its text.
 
 `cell` holds columns of the source with a format of `numbers.FORMATS` or a mark of `MARKS`; a part
 in [[double brackets]] is left out where it holds nothing. A cell in which nothing stands is a dash,
