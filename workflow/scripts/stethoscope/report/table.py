@@ -45,7 +45,9 @@ from markupsafe import Markup, escape
 from stethoscope.report.numbers import EMPTY, FORMATS, Cell, Numbers, Source, is_empty
 
 UP, DOWN = Markup('<span class="up">↑</span>'), Markup('<span class="down">↓</span>')
+EXCLUDED = Markup('<span class="up">✓</span>')
 UNMARKED = Markup('<span class="up"></span>')  # keeps the digits above one another
+ARROWS = {"above": UP, "below": DOWN, "excluded": EXCLUDED}
 REST = 0  # a span over all columns that are left
 _YES = ("1", "1.0", "true")
 
@@ -54,13 +56,10 @@ MARKS = {
     "name": lambda text: Markup('<span class="name">{}</span>').format(text),
     "text": lambda text: Markup("{}").format(text),
     "code": lambda text: Markup("<code>{}</code>").format(text),
-    "arrow": lambda text: {"above": UP, "below": DOWN}.get(text, UNMARKED),
+    "arrow": lambda text: ARROWS.get(text, UNMARKED),
     "dot": lambda text: Markup("●") if text.lower() in _YES else Markup(""),
     "dagger": lambda text: Markup("†") if text.lower() in _YES else Markup(""),
-    "verdict": lambda text: {
-        "excluded": Markup('<span class="up">✓</span>'), "below": DOWN
-    }.get(text, UNMARKED),
-}  # fmt: skip
+}
 _WORDS = {"name", "text", "code"}  # marks that print the text itself
 _FIELD = re.compile(r"\{([^{}:]+)(?::(\w+))?\}")
 _OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.S)
