@@ -186,7 +186,7 @@ def test_each_printed_number_is_in_the_file_that_cells_json_names(finished):
         path = finished.folder / record["file"]
         assert sha256_file(path) == record["sha256"], path
         if path.suffix == ".tsv":
-            row, column = record["pointer"].strip("/").split("/")
+            row, column = record["row"], record["column"]
             table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
             written = table[column][int(row)]
             assert str(record["value"]) == written or float(record["value"]) == float(written)

@@ -12,7 +12,6 @@ from stethoscope.report.table import read_specs, render_table, to_tex, to_tsv
 SPEC = """
 source: edits
 css: dense
-row_css: css
 columns:
   - {head: Edit, css: left, cell: "{title:name}[[ <small>({n} draws)</small>]]", names: [edit]}
   - group: "{target} & others"

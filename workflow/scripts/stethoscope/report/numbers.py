@@ -92,7 +92,7 @@ class Numbers:
 
     def __init__(self, sources: Mapping[str, Source]) -> None:
         self.sources = dict(sources)
-        self._records: dict[tuple, dict[str, Any]] = {}
+        self._records: list[dict[str, Any]] = []
         self._cells: dict[tuple, Cell] = {}
 
     def __call__(self, source: str, row: int, column: str, form: str = "raw") -> Cell:
@@ -104,31 +104,19 @@ class Numbers:
             return EMPTY
         number = to_number(written)
         value = written if number is None or math.isinf(number) else number
-        return self._record(table, row, column, value, FORMATS[form](written))
-
-    def pointer(self, source: str, pointer: str, form: str = "raw") -> Cell:
-        """The value at a JSON pointer (RFC 6901) of a JSON document."""
-        document = self.sources[source]
-        value = resolve(document.document, pointer, document.path)
-        if value is None:
-            return EMPTY
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        return self._record(document, None, pointer, value, FORMATS[form](text))
+        text = FORMATS[form](written)
+        key = (table.path, row, column, text)
+        if key not in self._cells:
+            name = f"c{len(self._records) + 1:04d}"
+            place = {"file": table.path, "row": row, "column": column}
+            origin = {"sha256": table.sha256, "rule": table.rule}
+            self._records.append({"id": name, "text": text, "value": value} | place | origin)
+            self._cells[key] = Cell(name, text, value, f"{table.path} · row {row + 1}, {column}")
+        return self._cells[key]
 
     def records(self) -> list[dict[str, Any]]:
         """One record for each printed number: what `cells.json` holds."""
-        return list(self._records.values())
-
-    def _record(self, source: Source, row: int | None, column: str, value: Any, text: str) -> Cell:
-        key = (source.path, row, column, text)
-        if key not in self._cells:
-            name = f"c{len(self._records) + 1:04d}"
-            place = {"file": source.path, "row": row, "column": column}
-            origin = {"sha256": source.sha256, "rule": source.rule}
-            self._records[key] = {"id": name, "text": text, "value": value} | place | origin
-            where = column if row is None else f"row {row + 1}, {column}"
-            self._cells[key] = Cell(name, text, value, f"{source.path} · {where}")
-        return self._cells[key]
+        return list(self._records)
 
 
 # --- formats ---------------------------------------------------------------------------------
@@ -213,18 +201,6 @@ def to_number(value: object) -> float | int | None:
             continue
         return None if math.isnan(number) else number
     return None
-
-
-def resolve(document: Any, pointer: str, where: str = "document") -> Any:
-    """The value at a JSON pointer; a ValueError that names the first step that is missing."""
-    node = document
-    for step in pointer.split("/")[1:]:
-        step = step.replace("~1", "/").replace("~0", "~")
-        try:
-            node = node[int(step)] if isinstance(node, list) else node[step]
-        except (KeyError, IndexError, ValueError, TypeError):
-            raise ValueError(f"{where}: nothing at {pointer} (no '{step}')") from None
-    return node
 
 
 def _relative(path: str | Path, root: str | Path) -> str:

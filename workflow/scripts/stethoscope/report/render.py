@@ -101,7 +101,6 @@ def _context(numbers: Numbers) -> dict[str, Any]:
         "study": study["study"],
         "notes": (study.get("report") or {}).get("notes", ()),
         "number": numbers,
-        "pointer": numbers.pointer,
         "sources": numbers.sources,
         "provenance": sorted(sources, key=lambda source: (source.rule == INPUT_DATA, source.path)),
         "overview": numbers.sources["overview"].rows[0],

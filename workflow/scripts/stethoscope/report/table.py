@@ -5,9 +5,7 @@ A spec names its `source`, a table of the statistics in which each row is a prin
     table3:
       source: table3
       css: dense                        # of the whole table
-      section: section                  # a column; where it changes, a heading row with its text
-      row_css: css                      # a column with classes of the row: ours, minor, rule
-      variants: {draws: [...]}          # other columns for the rows whose column `kind` says so
+      variants: {draws: [...]}          # other columns for the rows of that `kind`
       columns:
         - {head: Edit, css: left, cell: "{label:name}"}
         - group: "{target} (the target)"        # a heading over several columns
@@ -18,6 +16,9 @@ A spec names its `source`, a table of the statistics in which each row is a prin
           head: "{*}"
           cell: "{accuracy_{*}:percent}"
           css_if: {chosen: "chosen_{*}"}        # a class where a column of the source says 1
+
+Three columns of a source steer its rows: `kind` picks a variant, `css` has classes (ours, minor,
+rule), and where `section` changes, a heading row has its text.
 
 `cell` holds columns of the source with a format of `numbers.FORMATS` or a mark of `MARKS`; a part
 in [[double brackets]] is left out where it holds nothing. A cell in which nothing stands is a dash,
@@ -44,7 +45,9 @@ from markupsafe import Markup, escape
 from stethoscope.report.numbers import EMPTY, FORMATS, Cell, Numbers, Source, is_empty
 
 UP, DOWN = Markup('<span class="up">↑</span>'), Markup('<span class="down">↓</span>')
+EXCLUDED = Markup('<span class="up">✓</span>')
 UNMARKED = Markup('<span class="up"></span>')  # keeps the digits above one another
+ARROWS = {"above": UP, "below": DOWN, "excluded": EXCLUDED}
 REST = 0  # a span over all columns that are left
 _YES = ("1", "1.0", "true")
 
@@ -53,15 +56,11 @@ MARKS = {
     "name": lambda text: Markup('<span class="name">{}</span>').format(text),
     "text": lambda text: Markup("{}").format(text),
     "code": lambda text: Markup("<code>{}</code>").format(text),
-    "small": lambda text: Markup("<small>{}</small>").format(text),
-    "arrow": lambda text: {"above": UP, "below": DOWN}.get(text, UNMARKED),
+    "arrow": lambda text: ARROWS.get(text, UNMARKED),
     "dot": lambda text: Markup("●") if text.lower() in _YES else Markup(""),
     "dagger": lambda text: Markup("†") if text.lower() in _YES else Markup(""),
-    "verdict": lambda text: {
-        "excluded": Markup('<span class="up">✓</span>'), "below": DOWN
-    }.get(text, UNMARKED),
-}  # fmt: skip
-_WORDS = {"name", "text", "code", "small"}  # marks that print the text itself
+}
+_WORDS = {"name", "text", "code"}  # marks that print the text itself
 _FIELD = re.compile(r"\{([^{}:]+)(?::(\w+))?\}")
 _OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.S)
 
@@ -88,7 +87,6 @@ class Column:
     span: int = 1
     names: tuple[str, ...] = ()
     group: str = ""
-    group_css: str = "group"
 
     @property
     def fields(self) -> list[str]:
@@ -103,11 +101,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Td:
-    """A rendered cell: parts that print themselves (`Cell`, `Markup`), with class and span."""
+    """A rendered cell: parts that print themselves (`Cell`, `Markup`), class, columns and rows."""
 
     parts: tuple = ()
     css: str = ""
     span: int = 1
+    rows: int = 1
 
 
 @dataclass(frozen=True)
@@ -166,12 +165,12 @@ def render_table(
     rows: list[Tr] = []
     section = None
     for index, row in enumerate(source.rows):
-        if "section" in spec and row[spec["section"]] != section:
-            section = row[spec["section"]]
+        if row.get("section") != section:
+            section = row["section"]
             heading = MARKS["name"](section)
             rows.append(Tr((Td((heading,), "left group", len(columns)),), "rule"))
         cells = variants.get(row.get("kind", ""), columns)
-        css = row[spec["row_css"]] if "row_css" in spec else ""
+        css = row.get("css", "")
         rendered = [_cell(column, source, index, numbers) for column in cells]
         if rendered[-1].span == REST:
             left = len(columns) - sum(td.span for td in rendered[:-1])
@@ -231,10 +230,9 @@ def to_tex(table: Table, caption: str) -> str:
         rf"\begin{{tabular}}{{{kinds}}}",
         r"\toprule",
     ]
-    groups = list(_groups(table.columns))
-    if any(group for group, _, _ in groups):
+    if any(column.group for column in table.columns):
         heads, rules, start = [], [], 1
-        for group, _, members in groups:
+        for group, members in _groups(table.columns):
             width = len(members)
             text = _escape_tex(_text(group))
             heads.append(rf"\multicolumn{{{width}}}{{c}}{{{text}}}" if group else "")
@@ -267,7 +265,6 @@ def _columns(
     source: Source,
     words: Mapping[str, str],
     group: str = "",
-    group_css: str = "group",
 ) -> Iterator[Column]:
     for about in described:
         repeated = [""]
@@ -279,9 +276,8 @@ def _columns(
             here = {**words, "*": star}
             if "columns" in about:
                 heading = _heading(about.get("group", group), source, here)
-                css, inner = about.get("group_css", group_css), about["columns"]
-                inner = _starred(inner, star) if "each" in about else inner
-                yield from _columns(inner, source, words, heading, css)
+                inner = _starred(about["columns"], star) if "each" in about else about["columns"]
+                yield from _columns(inner, source, words, heading)
                 continue
             column = Column(
                 head=_heading(about.get("head", ""), source, here),
@@ -292,7 +288,6 @@ def _columns(
                 span=REST if about.get("span") == "rest" else about.get("span", 1),
                 names=tuple(_fill(name, here) for name in about.get("names", ())),
                 group=group,
-                group_css=group_css,
             )
             if about.get("optional") and not set(column.fields) <= set(source.columns):
                 continue
@@ -362,54 +357,41 @@ def _holds(part: str, row: Mapping[str, str]) -> bool:
 # --- printing ---------------------------------------------------------------------------------
 
 
-def _groups(columns: Sequence[Column]) -> Iterator[tuple[str, str, list[Column]]]:
-    """Neighbouring columns under one heading: (heading, class, columns)."""
-    pending: list[Column] = []
+def _groups(columns: Sequence[Column]) -> list[tuple[str, list[Column]]]:
+    """Neighbouring columns under one heading; a column without one is alone."""
+    groups: list[tuple[str, list[Column]]] = []
     for column in columns:
-        if pending and (column.group != pending[-1].group or not column.group):
-            yield pending[0].group, pending[0].group_css, pending
-            pending = []
-        pending.append(column)
-    if pending:
-        yield pending[0].group, pending[0].group_css, pending
+        if groups and column.group and column.group == groups[-1][0]:
+            groups[-1][1].append(column)
+        else:
+            groups.append((column.group, [column]))
+    return groups
 
 
-def _head(columns: Sequence[Column]) -> Iterator[tuple[tuple[str, str], ...]]:
-    """Heading rows as HTML attributes and content; without groups there is one."""
-    groups = list(_groups(columns))
-    grouped = any(group for group, _, _ in groups)
-    if grouped:
-        yield tuple(
-            (_attributes(css, len(members), 1), Markup(group))
+def _head(columns: Sequence[Column]) -> Iterator[Tr]:
+    """Heading rows; without groups there is one."""
+    if not any(column.group for column in columns):
+        yield Tr(tuple(Td((Markup(column.head),), column.css) for column in columns))
+        return
+    yield Tr(
+        tuple(
+            Td((Markup(group),), "group", len(members))
             if group
-            else (_attributes(members[0].css, 1, 2), Markup(members[0].head))
-            for group, css, members in groups
+            else Td((Markup(members[0].head),), members[0].css, rows=2)
+            for group, members in _groups(columns)
         )
-    yield tuple(
-        (_attributes(column.css, 1, 1), Markup(column.head))
-        for group, _, members in groups
-        for column in members
-        if group or not grouped
     )
+    yield Tr(tuple(Td((Markup(column.head),), column.css) for column in columns if column.group))
 
 
-def _html_row(row: Any, tag: str) -> Markup:
-    if isinstance(row, Tr):
-        cells = [
-            (_attributes(td.css, td.span, 1), Markup("").join(map(escape, td.parts)))
-            for td in row.cells
-        ]
-        start = Markup('<tr class="{}">').format(row.css) if row.css else Markup("<tr>")
-    else:
-        cells, start = list(row), Markup("<tr>")
-    shown = (Markup(f"<{tag}{attributes}>{content}</{tag}>") for attributes, content in cells)
+def _html_row(row: Tr, tag: str) -> Markup:
+    shown = []
+    for td in row.cells:
+        attributes = {"class": td.css, "colspan": td.span, "rowspan": td.rows}
+        said = "".join(f' {k}="{v}"' for k, v in attributes.items() if v not in ("", 1))
+        shown.append(Markup(f"<{tag}{said}>{Markup('').join(map(escape, td.parts))}</{tag}>"))
+    start = Markup('<tr class="{}">').format(row.css) if row.css else Markup("<tr>")
     return start + Markup("").join(shown) + Markup("</tr>")
-
-
-def _attributes(css: str, span: int, rows: int) -> str:
-    text = f' class="{css}"' if css else ""
-    text += f' colspan="{span}"' if span > 1 else ""
-    return text + (f' rowspan="{rows}"' if rows > 1 else "")
 
 
 def _names(column: Column) -> tuple[str, ...]:

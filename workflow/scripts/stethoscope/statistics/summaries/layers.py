@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from stethoscope.names import SelectionId, selection_name
-from stethoscope.statistics.results import BASE, OTHERS, Results
+from stethoscope.statistics.results import OTHERS, Results
 from stethoscope.statistics.summaries.registry import frame, summary
+from stethoscope.statistics.summaries.rows import effects, selection_of
 from stethoscope.statistics.summaries.verdicts import rank_p
 
 
@@ -74,10 +74,7 @@ class Bench:
 
     def layers(self, edit: str, column: str = "layers") -> pd.Series:
         """A column of selectors.tsv about the layers of an edit, seed by seed."""
-        about = self.results.edits.loc[edit]
-        draw = None if pd.isna(about["selection_draw"]) else int(about["selection_draw"])
-        name = selection_name(SelectionId(about["selection"], draw))
-        table = self.results["selectors"]
+        table, name = self.results["selectors"], selection_of(self.results, edit)
         return table[table["selection"] == name].set_index("seed").loc[self.results.seeds, column]
 
     def rank(self, edit: str, draws: Sequence[str]) -> tuple[int | None, float | None]:
@@ -116,9 +113,9 @@ def bench(results: Results) -> pd.DataFrame:
             rows = [row | label for row in rows]
     about = ("section", "kind", "css", "title", "layers", "shared", "shared_mean", "rho_ours")
     about += ("rho_depth", "n_draws")
-    effects = ("accuracy", "difference", "ci_low", "ci_high", "direction", "lowest", "highest")
-    columns = [f"{name}_{scope}" for scope in ("target", "others") for name in effects]
-    columns += [f"{name}_ours" for name in effects[1:5]]
+    names = ("accuracy", "difference", "ci_low", "ci_high", "direction", "lowest", "highest")
+    columns = [f"{name}_{scope}" for scope in ("target", "others") for name in names]
+    columns += [f"{name}_ours" for name in names[1:5]]
     columns += [f"{name}_{s}" for s in random for name in ("label", "as_good", "rank_p")]
     return frame(rows, (*about, *columns))
 
@@ -131,10 +128,7 @@ def _edit(among: Bench, edit: str) -> dict[str, Any]:
     row["shared_mean" if several else "shared"] = shared.mean() if several else int(shared.iloc[0])
     for name in ("rho_ours", "rho_depth"):
         row[name] = among.layers(edit, name).mean(skipna=False)
-    for scope, subject in (("target", results.target), ("others", OTHERS)):
-        row[f"accuracy_{scope}"] = results.accuracy(edit, subject)
-        if paired := results.paired(edit, BASE, subject):
-            row |= paired.columns(scope)
+    row |= effects(results, edit, {"target": results.target, "others": OTHERS})
     if edit != among.ours and (paired := results.paired(among.ours, edit, results.target)):
         row |= paired.columns("ours")
     if edit == among.ours or edit in among.rivals:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from stethoscope.names import SelectionId, selection_name
 from stethoscope.problems.records import SUBJECTS
-from stethoscope.statistics.results import ALL, BASE, OTHERS, Results
+from stethoscope.statistics.results import ALL, OTHERS, Results
 from stethoscope.statistics.summaries.registry import frame, listed, summary
+from stethoscope.statistics.summaries.rows import effects, selection_of
 
 METHODS = {
     "raw": "sum",
@@ -19,8 +19,6 @@ METHODS = {
     "dare": "DARE",
     "localize_and_stitch": "Localize-and-Stitch",
 }  # of merging, as the page names them
-
-
 _ENERGIES = ("n_layers", "alpha", "energy_task_vector", "energy_retained", "energy_edit")
 
 
@@ -35,6 +33,7 @@ def merging(results: Results) -> pd.DataFrame:
     subjects = dict.fromkeys(_main_subject(results, vector) for vector in vectors)
     scopes = {f"of_{SUBJECTS[s].short}": s for s in results.subjects if s in subjects}
     scopes = {"target": results.target} | {k: s for k, s in scopes.items() if s != results.target}
+    scopes["others"] = OTHERS
     rows = []
     for edit in (*_alone(results, merges, vectors), *merges):
         draw = results.edits.at[edit, "draw"]
@@ -43,15 +42,14 @@ def merging(results: Results) -> pd.DataFrame:
             if seed == results.seeds[0]:
                 row |= {"title": results.edits.at[edit, "title"], "kind": None}
                 row |= {"how": _how(results, edit), "vectors": _vectors(results, edit)}
-                row |= _effects(results, edit, scopes)
+                row |= effects(results, edit, scopes) if edit in results.evaluated else {}
             energy = results.energy(edit, seed)
             energies = {name: energy[name] for name in _ENERGIES}
             rows.append(row | energies | _interference(results, edit, seed))
     about = ["kind", "css", "title", "how", "vectors", "seed"]
-    about += _ENERGIES
-    about += ["cosine", "signs_differ", "signs_differ_trimmed"]
-    effects = ("accuracy", "difference", "ci_low", "ci_high", "direction")
-    about += [f"{name}_{scope}" for scope in (*scopes, "others") for name in effects]
+    about += [*_ENERGIES, "cosine", "signs_differ", "signs_differ_trimmed"]
+    names = ("accuracy", "difference", "ci_low", "ci_high", "direction")
+    about += [f"{name}_{scope}" for scope in scopes for name in names]
     if len(results.seeds) == 1:
         about.remove("seed")
     return frame(rows, about)
@@ -99,25 +97,12 @@ def _vectors(results: Results, edit: str) -> str:
     return " + ".join(f"{weights[name]} {name}" for name in names)
 
 
-def _effects(results: Results, edit: str, scopes: Mapping[str, str]) -> dict[str, Any]:
-    """Accuracy and paired difference from base by subject, then over all but the target."""
-    row: dict[str, Any] = {}
-    if edit in results.evaluated:
-        for scope, subject in (*scopes.items(), ("others", OTHERS)):
-            row[f"accuracy_{scope}"] = results.accuracy(edit, subject)
-            if paired := results.paired(edit, BASE, subject):
-                row |= paired.columns(scope)
-    return row
-
-
 def _interference(results: Results, edit: str, seed: str) -> dict[str, Any]:
     """Cosine, and share of differing signs whole and trimmed, of each pair of vectors."""
-    about, named = results.spec(edit), results.edits.loc[edit]
-    draw = None if pd.isna(named["selection_draw"]) else int(named["selection_draw"])
-    table = results["interference"]
+    about, table = results.spec(edit), results["interference"]
     table = table[
         (table["seed"] == seed)
-        & (table["selection"] == selection_name(SelectionId(named["selection"], draw)))
+        & (table["selection"] == selection_of(results, edit))
         & (table["layer"].astype(str) == ALL)
     ].set_index(["first", "second", "density"])
     pairs = list(combinations(sorted(about["vectors"]), 2))

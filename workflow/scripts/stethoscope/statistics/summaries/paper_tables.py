@@ -13,12 +13,7 @@ import pandas as pd
 
 from stethoscope.problems.records import SUBJECTS
 from stethoscope.statistics.as_published import PUBLISHED_METHOD
-from stethoscope.statistics.results import (
-    BASE,
-    Results,
-    direction,
-    gains_and_losses,
-)
+from stethoscope.statistics.results import BASE, Results, direction, gains_and_losses
 from stethoscope.statistics.summaries.registry import frame, listed, summary
 
 METHODS = ("base", "full", "random", "projection", "projection_matched", "ours")  # of Table 1

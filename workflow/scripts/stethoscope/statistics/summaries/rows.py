@@ -1,13 +1,14 @@
-"""How printed rows begin: which edit, and which seed where there are several."""
+"""Parts of printed rows: the edit, the seed where there are several, the edit's effects."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
-from stethoscope.statistics.results import Results
+from stethoscope.names import SelectionId, selection_name
+from stethoscope.statistics.results import BASE, Results
 from stethoscope.statistics.summaries.registry import frame
 
 
@@ -34,6 +35,23 @@ def seeds_shown(results: Results, rows: Iterable[dict[str, Any]]) -> pd.DataFram
     """Rows as a frame; a study with one seed has no column for it."""
     table = frame(rows)
     return table.drop(columns="seed", errors="ignore") if len(results.seeds) == 1 else table
+
+
+def effects(results: Results, edit: str, scopes: Mapping[str, str]) -> dict[str, Any]:
+    """Accuracy and paired difference from base, by suffix of the columns and its subject."""
+    row: dict[str, Any] = {}
+    for scope, subject in scopes.items():
+        row[f"accuracy_{scope}"] = results.accuracy(edit, subject)
+        if paired := results.paired(edit, BASE, subject):
+            row |= paired.columns(scope)
+    return row
+
+
+def selection_of(results: Results, edit: str) -> str:
+    """The name of an edit's selection of layers, its draw in it."""
+    about = results.edits.loc[edit]
+    draw = None if pd.isna(about["selection_draw"]) else int(about["selection_draw"])
+    return selection_name(SelectionId(about["selection"], draw))
 
 
 def edited(results: Results) -> list[str]:
