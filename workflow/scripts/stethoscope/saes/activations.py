@@ -63,7 +63,7 @@ def sae_quality(folder: Path, stream: torch.Tensor) -> dict[str, float]:
 
 
 def quality_line(layer: int, quality: Mapping[str, float]) -> str:
-    """What a job says of one SAE's quality."""
+    """Progress line about one SAE's quality."""
     return (
         f"layer {layer}: explained variance {quality['explained_variance']:.3f}, "
         f"L0 {quality['l0']:.1f}, dead {quality['dead_share']:.0%}"

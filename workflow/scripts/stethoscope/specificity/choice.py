@@ -1,4 +1,4 @@
-"""Which layers a score selects (paper, section 3), and how alike two selections are."""
+"""Layers that a score selects (paper, section 3), and the similarity of two selections."""
 
 from __future__ import annotations
 

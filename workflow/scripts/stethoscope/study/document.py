@@ -1,6 +1,6 @@
 """Write the JSON schema and the tables of config/README.md from the study's model.
 
-`make schema` runs it, after a change of a key, a default or a description; a test fails without.
+Run `make schema` after a change of a key, a default or a description; a test checks both files.
 """
 
 from __future__ import annotations
@@ -79,18 +79,18 @@ def _table(rows: list[Row]) -> str:
 def _rows(key: str, node: Mapping, required: bool, root: Mapping, seen: dict) -> Iterator[Row]:
     """Key, allowed values, default and description of a key and of all below it.
 
-    seen: by the name of a section the key that has shown what is below it.
+    seen: for each section listed already, the key that listed it.
     """
     section, allowed = node.get("$ref"), _allowed(node, root)
     node = resolved(node, root)
-    values, about = _values(node, root), node.get("description", "")
+    values, description = _values(node, root), node.get("description", "")
     if "properties" in node and section in seen:
-        yield f"`{key}`", f"as `{seen[section]}`", "required" if required else "", about
+        yield f"`{key}`", f"as `{seen[section]}`", "required" if required else "", description
         return
     seen[section] = key
     nested = "properties" in node or "properties" in values or "discriminator" in values
     default = "required" if required else "" if nested else _default(node.get("default"))
-    yield f"`{key}`", allowed, default, about
+    yield f"`{key}`", allowed, default, description
     if "discriminator" in values:
         yield from _rows_of_options(f"{key}.<name>", values, root)
     for above, part in ((key, node), (f"{key}.<name>", values)):
@@ -119,7 +119,7 @@ def _rows_of_options(key: str, node: Mapping, root: Mapping) -> Iterator[Row]:
 
 
 def _values(node: Mapping, root: Mapping) -> Mapping:
-    """What a mapping of free names holds, if it does."""
+    """Schema of the values of a mapping with free names; empty for any other."""
     patterns = [*node.get("patternProperties", {}).values(), node.get("additionalProperties")]
     return resolved(patterns[0], root) if isinstance(patterns[0], Mapping) else {}
 
