@@ -1,7 +1,8 @@
 """Cost of a study, from the study alone: time, memory, disk and download of each job.
 
 `plan` adds the costs up before any job runs, and each rule requests them from a scheduler, with
-headroom (`requests`). docs/cost.md explains the constants. Pure Python, since each parse of the workflow imports it.
+headroom (`requests`). docs/cost.md explains the constants. Pure Python, since each parse of the
+workflow imports it.
 """
 
 from __future__ import annotations
