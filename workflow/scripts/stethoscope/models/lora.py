@@ -31,7 +31,7 @@ LORA_TARGETS = (
 
 @dataclass(frozen=True)
 class LoraSettings(LoopSettings):
-    """How an adapter is trained; r and alpha are the paper's.
+    """Settings of an adapter's training; r and alpha are the paper's.
 
     dropout: on the adapter's input. lr: of AdamW, which all trained weights share. The last three
     trade time for memory and leave the method as it is. base_dtype: "float32" or "bfloat16", of the

@@ -106,7 +106,7 @@ class Sizes:
 
     @property
     def tokens(self) -> int:
-        """Of a problem with its solution."""
+        """Tokens of a problem with its solution."""
         return self.prompt + self.answer
 
     @property
@@ -237,8 +237,8 @@ def _model_job(
 ) -> Cost:
     """A job that runs the model.
 
-    forward, train, sae: work in FLOP. steps: passes through all layers. Its memory is that of its
-    libraries, of so many copies of the weights, and `more`.
+    forward, train, sae: work in FLOP. steps: passes through all layers. Its memory holds its
+    libraries, `copies` of the weights, and `more` bytes.
     """
     size = sizes(study)
     machine = GPU if on_gpu(study) else CPU
@@ -281,7 +281,7 @@ def _lora_weights(study: Mapping, vector: str) -> float:
 
 
 def _edits(study: Mapping, spec: str) -> tuple[int, int]:
-    """Concrete edits of a configured one, and its alphas."""
+    """Numbers of edits and of alphas of an edit spec."""
     return len(studies.edit_ids(study, spec)), len(studies.alphas(study, spec))
 
 

@@ -1,4 +1,4 @@
-"""How Snakemake runs a script's `main`: with a log, progress lines and one-line errors.
+"""Runs a script's `main` for Snakemake, with a log, progress lines and one-line errors.
 
 A script defines `main` and ends with
 

@@ -17,7 +17,7 @@ DIGITS = 4  # of an alpha; a candidate is measured, recorded and built with the 
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How CMA-ES searches, in the terms of `cma` (in brackets).
+    """Settings of CMA-ES, with `cma`'s own names in brackets.
 
     evaluations: the generation that uses them up is the last. population: candidates a
     generation (popsize). sigma: first standard deviation of each alpha (sigma0).

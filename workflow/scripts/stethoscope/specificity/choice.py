@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Choice:
-    """How layers are selected from a score: the `top` highest, or all with `at_least` a value."""
+    """Rule that selects layers by a score: the `top` highest, or all with `at_least` a value."""
 
     score: str = "sp"
     top: int | None = None

@@ -31,7 +31,7 @@ def schema() -> dict:
 
 
 def tables() -> str:
-    """Markdown: of each section its keys, what they allow, their defaults and descriptions."""
+    """Markdown tables of each section: keys, allowed values, defaults and descriptions."""
     root = schema()
     simple, parts = [], []
     for section, node in root["properties"].items():
@@ -48,7 +48,7 @@ def tables() -> str:
 
 
 def write(config: Path = CONFIG) -> None:
-    """Write both files into the folder of studies; only what is between the marks of README.md."""
+    """Write both files into the folder of studies; of README.md only the part between its marks."""
     text = json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
     (config / "schemas/study.schema.json").write_text(text, encoding="utf-8")
     readme = config / "README.md"
@@ -77,7 +77,7 @@ def _table(rows: list[Row]) -> str:
 
 
 def _rows(key: str, node: Mapping, required: bool, root: Mapping, seen: dict) -> Iterator[Row]:
-    """Key, allowed values, default and description of a key and of all below it.
+    """Key, allowed values, default and description of a key and of all keys below it.
 
     seen: for each section listed already, the key that listed it.
     """
@@ -100,7 +100,7 @@ def _rows(key: str, node: Mapping, required: bool, root: Mapping, seen: dict) ->
 
 
 def _rows_of_options(key: str, node: Mapping, root: Mapping) -> Iterator[Row]:
-    """Of sections that a tag tells apart: the keys of each, then each key once."""
+    """The keys of each section that a tag selects, then a row of each key."""
     tag, keys = node["discriminator"]["propertyName"], {}
     for option, reference in node["discriminator"]["mapping"].items():
         section = resolved({"$ref": reference}, root)
