@@ -1,4 +1,4 @@
-"""The checked study, the names that wildcards may take, and getters that read like English."""
+"""The checked study, the values of wildcards, and functions that rules share."""
 
 import logging
 import os
@@ -34,7 +34,7 @@ for variable, value in {
     os.environ.setdefault(variable, value)
 
 
-# Of the scheduler's records only the count of steps is shown: jobs print their own progress.
+# The console shows only the count of steps of the scheduler's records: jobs print their progress.
 logger.addFilter(
     lambda record: record.module != "job_scheduler"
     or record.levelno > logging.INFO
@@ -43,7 +43,7 @@ logger.addFilter(
 
 
 def checked(config):
-    """The study that the configuration describes; one line and an end where it is wrong."""
+    """The study that the configuration describes; an invalid one ends the run with one line."""
     source = " + ".join(str(path) for path in workflow.configfiles)
     try:
         for path in workflow.configfiles:
@@ -63,7 +63,7 @@ LAYERS = range(studies.layer_count(STUDY))
 NOTHING = "(?!)"
 FETCHED = "|".join(studies.fetched_saes(STUDY)) or NOTHING
 TRAINED = "|".join(sae for sae in STUDY["saes"] if sae not in FETCHED.split("|")) or NOTHING
-# Of rules that run the model; on GPUs from a size on.
+# Of rules that run the model; large ones run on GPUs.
 ENVIRONMENT = f"../envs/{'gpu' if cost.on_gpu(STUDY) else 'cpu'}.yaml"
 PUBLISHED = ROOT / "config/published"
 TEMPLATES = ROOT / "report"
@@ -95,12 +95,12 @@ wildcard_constraints:
 
 
 def code_digest(rule):
-    """Digest of a rule's script and of the library modules it uses: content decides what reruns."""
+    """Digest of a rule's script and of the library modules it uses, so that content decides reruns."""
     return digest_of_code(LIBRARY / f"{rule}.py", LIBRARY / "stethoscope")
 
 
-def asks(rule):
-    """What a job asks a scheduler for, memory, minutes and GPUs; each attempt asks more."""
+def requests(rule):
+    """Memory, minutes and GPUs that a job requests from a scheduler; more with each attempt."""
 
     def of(key):
         return lambda wildcards, attempt: cost.requests(
@@ -120,18 +120,18 @@ def for_each_seed(path):
     return [in_seed(path).replace("{seed}", str(seed)) for seed in STUDY["seeds"]]
 
 
-def of_subject(section, key):
-    """Settings of the thing that a rule's wildcard names, such as those of one SAE."""
-    return lambda wildcards: STUDY[section][getattr(wildcards, key)]
+def settings_of(section, wildcard):
+    """Settings of the entry of a section that a wildcard names, such as one SAE."""
+    return lambda wildcards: STUDY[section][getattr(wildcards, wildcard)]
 
 
 def draws(wildcards):
-    """Draws of an edit: a priority, since those with many take longest and would be left to the end."""
+    """Number of an edit's draws. As a priority it starts the longest jobs first."""
     return len(studies.edit_ids(STUDY, wildcards.spec))
 
 
 def edit_inputs(wildcards):
-    """What an edit is made from: task vectors, selections, and what a projection reads."""
+    """Inputs of an edit: task vectors, a selection, a search, and those of its projection."""
     spec = studies.edit_spec(STUDY, wildcards.spec)
     inputs = {}
     if spec.vectors:
@@ -145,7 +145,7 @@ def edit_inputs(wildcards):
 
 
 def projection_inputs(settings):
-    """What the basis of a projection reads: SAEs, and which of their features it takes."""
+    """Inputs of a projection's basis: SAEs, and tables that rank their features."""
     basis, sae = settings["basis"], settings.get("sae")
     if basis in ("random", "oracle"):
         return {}
@@ -159,44 +159,42 @@ def projection_inputs(settings):
 
 
 def of_equal_edits(folder):
-    """Results of the specs whose answers an edit may reuse. They save it work and cannot change it: ancient."""
+    """Results of the specs whose answers an edit may reuse; ancient, since they change no result."""
     return lambda wildcards: [
         ancient(in_seed(f"{folder}/{spec}.json")) for spec in reusable_specs(STUDY, wildcards.spec)
     ]
 
 
 def evaluations(split, specs):
-    """What the edits of some specs answered on a split, of all seeds."""
+    """Evaluations of some specs on a split, of all seeds."""
     return [path for spec in specs for path in for_each_seed(f"evaluations/{split}/{spec}.json")]
 
 
 def choices(specs):
-    """The alphas that the edits of some specs chose on validation problems, of all seeds."""
+    """Alphas of some specs, chosen on validation problems, of all seeds."""
     return [path for spec in specs for path in for_each_seed(f"alphas/{spec}.json")]
 
 
 def checkpoints():
-    """The edits that the study wants as checkpoints too, of all seeds."""
+    """Records of the edits that the study exports as checkpoints, of all seeds."""
     specs = studies.exported(STUDY)
     return [path for spec in specs for path in for_each_seed(f"checkpoints/{spec}.json")]
 
 
-READ = load.load_yaml(TEMPLATES / "sources.yaml")  # by the report's sentences and figures
+# Tables that the report's sentences and figures read.
+READ = load.load_yaml(TEMPLATES / "sources.yaml")
 
 
-def printed(known):
-    """Names of the tables that only the report needs: sources of its tables, sentences and figures.
-
-    known: tables that other rules write.
-    """
+def summary_tables(known):
+    """Names of the report's sources that no other rule writes. known: tables of other rules."""
     try:
-        named = [spec["source"] for spec in read_specs(TEMPLATES / "tables").values()]
+        sources = [spec["source"] for spec in read_specs(TEMPLATES / "tables").values()]
     except ValueError as error:
         sys.exit(f"error: {error}")
-    return sorted({*named, *READ["sentences"], *READ["figures"]} - known)
+    return sorted({*sources, *READ["sentences"], *READ["figures"]} - known)
 
 
 def writers(sources):
-    """Rule that wrote each source of the report; none for committed input data."""
-    wrote = {str(path): rule.name for rule in workflow.rules for path in rule.output}
-    return {name: wrote.get(str(path)) for name, path in sources.items()}
+    """Rule that writes each source of the report; none for committed input data."""
+    rule_of = {str(path): rule.name for rule in workflow.rules for path in rule.output}
+    return {name: rule_of.get(str(path)) for name, path in sources.items()}

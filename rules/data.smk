@@ -13,7 +13,7 @@ rule generate_data:
     conda:
         "../envs/cpu.yaml"
     resources:
-        **asks("generate_data"),
+        **requests("generate_data"),
     params:
         settings=lookup("data/generate", within=config),
         subjects=lookup("subjects", within=config),

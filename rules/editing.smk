@@ -15,7 +15,7 @@ rule build_edits:
     conda:
         "../envs/cpu.yaml"
     resources:
-        **asks("build_edits"),
+        **requests("build_edits"),
     params:
         spec=lambda wildcards: asdict(studies.edit_spec(STUDY, wildcards.spec)),
         edits=lambda wildcards: [

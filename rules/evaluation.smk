@@ -1,7 +1,7 @@
-"""lm-eval on validation and test problems; alpha is chosen on validation, each edit on its own.
+"""lm-eval on validation and test problems; each edit's alpha is chosen on validation problems.
 
-The test problems are read once for the results. They are read again only to show what that means:
-at every alpha (`sweep`), and with another batch size (`noise`).
+Results come from one evaluation of the test problems. `evaluate_again` repeats it at every alpha
+(`sweep`), with another batch size (`noise`), or by another protocol.
 """
 
 
@@ -26,7 +26,7 @@ rule evaluate_edits:
     conda:
         ENVIRONMENT
     resources:
-        **asks("evaluate_edits"),
+        **requests("evaluate_edits"),
     params:
         generation=studies.generation(STUDY),
         choose_alpha_on=lambda wildcards: studies.choosing_subjects(STUDY, wildcards.spec),
@@ -44,7 +44,7 @@ rule evaluate_again:
         problems="<results>/data/test.jsonl",
         model="<seed>/model/manifest.json",
         edits="<seed>/edits/{spec}.json",
-        # A sweep answers at every alpha, whichever was chosen.
+        # A sweep evaluates every alpha, so it needs no chosen one.
         alphas=branch(
             lambda wildcards: wildcards.again == "sweep",
             then=[],
@@ -56,11 +56,11 @@ rule evaluate_again:
         "<logs>/evaluate_again/seed-{seed}_{again}_{spec}.log",
     benchmark:
         "<benchmarks>/evaluate_again/seed-{seed}_{again}_{spec}.tsv"
-    priority: 2  # a sweep is as long as several edits of one draw
+    priority: 2  # a sweep takes as long as several edits of one draw
     conda:
         ENVIRONMENT
     resources:
-        **asks("evaluate_again"),
+        **requests("evaluate_again"),
     params:
         generation=lambda wildcards: studies.generation(STUDY, wildcards.again),
         subjects=lookup("subjects", within=config),

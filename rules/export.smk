@@ -1,4 +1,4 @@
-"""Chosen edits as checkpoints of their own, for whatever loads no adapters."""
+"""Edits at their chosen alphas as whole checkpoints, for tools that load no adapters."""
 
 
 rule export_checkpoints:
@@ -15,7 +15,7 @@ rule export_checkpoints:
     conda:
         "../envs/cpu.yaml"
     resources:
-        **asks("export_checkpoints"),
+        **requests("export_checkpoints"),
     params:
         code=code_digest("export_checkpoints"),
     message:

@@ -1,5 +1,5 @@
-"""Model, SAEs and problems that others made: linked, not copied, and checked. Only these rules reach
-the hub, on the machine that Snakemake runs on: nodes of a cluster often have no network."""
+"""Published model, SAEs and problems: linked, not copied, and checked. Only these rules reach the hub,
+on the machine that Snakemake runs on, since nodes of a cluster often have no network."""
 
 if "load" in STUDY["model"]:
 

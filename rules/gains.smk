@@ -1,4 +1,4 @@
-"""What each layer of a task vector does to the loss: selectors that need no SAE."""
+"""Loss gain of each layer of a task vector, for selectors that need no SAE."""
 
 
 rule measure_gains:
@@ -15,12 +15,12 @@ rule measure_gains:
     conda:
         ENVIRONMENT
     resources:
-        **asks("measure_gains"),
+        **requests("measure_gains"),
     params:
         n_layers=len(LAYERS),
         device=lookup("device", within=config),
         code=code_digest("measure_gains"),
     message:
-        "measure what each layer of {wildcards.vector} does to the loss on {wildcards.subject} (seed {wildcards.seed})"
+        "measure the loss gain of each layer of {wildcards.vector} on {wildcards.subject} (seed {wildcards.seed})"
     script:
         "../workflow/scripts/measure_gains.py"

@@ -12,9 +12,9 @@ rule pretrain_model:
         "<benchmarks>/pretrain_model/seed-{seed}.tsv"
     conda:
         ENVIRONMENT
-    threads: 2  # nearly everything waits for it
+    threads: 2  # nearly all other jobs wait for it
     resources:
-        **asks("pretrain_model"),
+        **requests("pretrain_model"),
     params:
         settings=lookup("model/grow", within=config),
         threads=2,  # not `threads`, which --cores 1 would lower: their number changes the bytes

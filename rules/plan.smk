@@ -1,4 +1,4 @@
-"""What a study costs before it runs: `snakemake -c1 plan`, or `make plan STUDY=config/....yaml`."""
+"""Cost of a study before it runs: `snakemake -c1 plan`, or `make plan STUDY=config/....yaml`."""
 
 
 rule plan:

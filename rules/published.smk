@@ -1,4 +1,4 @@
-"""The published record: what its percentages say, and whether its words and tables agree."""
+"""Audit of the published record: tests of its percentages, consistency of its text and tables."""
 
 CSVS = ["table1", "table2", "table3", "table4", "table5", "table6", "text_claims", "subject_sizes"]
 AUDITED = [
@@ -27,6 +27,6 @@ rule audit_published:
     params:
         code=code_digest("audit_published"),
     message:
-        "test the published tables again and compare them with the paper's words"
+        "recompute the published tables and check the paper's claims"
     script:
         "../workflow/scripts/audit_published.py"

@@ -1,8 +1,6 @@
-"""The report: figures, the page, Tables 1 to 6, and where every printed number comes from."""
+"""The report: figures, the page, Tables 1 to 6, and the source of every printed number."""
 
 SOURCES = MEASURED | RECORD | dict(rules.summarize_results.output.items())
-
-
 FIGURES = [f"figure{number}" for number in range(1, 10)]
 
 
@@ -16,7 +14,7 @@ rule draw_figures:
     conda:
         "../envs/cpu.yaml"
     resources:
-        **asks("draw_figures"),
+        **requests("draw_figures"),
     params:
         target=lookup("study/target", within=STUDY),
         code=code_digest("draw_figures"),
@@ -47,7 +45,7 @@ rule render_report:
     conda:
         "../envs/cpu.yaml"
     resources:
-        **asks("render_report"),
+        **requests("render_report"),
     params:
         rules=writers(SOURCES),
         code=code_digest("render_report"),

@@ -18,9 +18,9 @@ rule train_saes:
     conda:
         ENVIRONMENT
     resources:
-        **asks("train_saes"),
+        **requests("train_saes"),
     params:
-        settings=of_subject("saes", "sae"),
+        settings=settings_of("saes", "sae"),
         subjects=lookup("subjects", within=config),
         device=lookup("device", within=config),
         code=code_digest("train_saes"),
@@ -44,7 +44,7 @@ rule measure_saes:
     conda:
         ENVIRONMENT
     resources:
-        **asks("measure_saes"),
+        **requests("measure_saes"),
     params:
         device=lookup("device", within=config),
         dtype=lookup("specificity/dtype", within=config),

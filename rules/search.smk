@@ -1,4 +1,4 @@
-"""CMA-ES over one alpha a layer, and whether its fitness goes with accuracy (paper, appendix D)."""
+"""CMA-ES over one alpha a layer, and the correlation of its fitness with accuracy (paper, appendix D)."""
 
 SEARCHED = studies.searched(STUDY)
 
@@ -20,9 +20,9 @@ rule search_alphas:
     conda:
         ENVIRONMENT
     resources:
-        **asks("search_alphas"),
+        **requests("search_alphas"),
     params:
-        settings=of_subject("searches", "search"),
+        settings=settings_of("searches", "search"),
         n_layers=len(LAYERS),
         device=lookup("device", within=config),
         code=code_digest("search_alphas"),

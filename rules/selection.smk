@@ -8,12 +8,12 @@ rule select_layers:
         "<seed>/selections/{selection}.json",
     log:
         "<logs>/select_layers/seed-{seed}_{selection}.log",
-    # Before all others: a second each, and every edit, the longest jobs, waits for its own.
+    # First: each takes a second, and the longest jobs, the edits, wait for them.
     priority: 100
     conda:
         "../envs/cpu.yaml"
     resources:
-        **asks("select_layers"),
+        **requests("select_layers"),
     params:
         settings=selection_settings,
         draws=lambda wildcards: STUDY["selections"][wildcards.selection].get("draws"),

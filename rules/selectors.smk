@@ -1,10 +1,10 @@
-"""What a layer selector is told, and what it reads."""
+"""Settings and inputs of layer selectors."""
 
 from stethoscope.selection.select import SELECTORS
 
 
 def selection_settings(wildcards):
-    """How a selection is made, each of its draws alike."""
+    """Settings of a selection, the same for each of its draws."""
     settings = dict(STUDY["selections"][wildcards.selection])
     settings.pop("draws", None)
     if "scoring" in SELECTORS[settings["by"]].needs:
@@ -13,7 +13,7 @@ def selection_settings(wildcards):
 
 
 def selection_inputs(wildcards):
-    """Files that a selector reads, by what it declares to need."""
+    """Files that a selector reads, by the needs and references that it declares."""
     settings = selection_settings(wildcards)
     inputs = SELECTORS[settings["by"]].inputs(settings, len(LAYERS))
     return {key: [in_seed(path) for path in paths] for key, paths in inputs.items()}

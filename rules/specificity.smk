@@ -15,7 +15,7 @@ rule sum_activations:
     conda:
         ENVIRONMENT
     resources:
-        **asks("sum_activations"),
+        **requests("sum_activations"),
     params:
         subjects=lookup("subjects", within=config),
         device=lookup("device", within=config),
@@ -47,7 +47,7 @@ rule sum_control_activations:
     conda:
         ENVIRONMENT
     resources:
-        **asks("sum_control_activations"),
+        **requests("sum_control_activations"),
     params:
         seed=lookup("specificity/controls/seed", within=config),
         subjects=lookup("subjects", within=config),
@@ -55,7 +55,7 @@ rule sum_control_activations:
         dtype=lookup("specificity/dtype", within=config),
         code=code_digest("sum_control_activations"),
     message:
-        "sum the activations of {wildcards.control} encoders beside the {wildcards.sae} SAEs (seed {wildcards.seed})"
+        "sum the activations of the {wildcards.control} controls of the {wildcards.sae} SAEs (seed {wildcards.seed})"
     script:
         "../workflow/scripts/sum_control_activations.py"
 
@@ -73,13 +73,13 @@ rule score_specificity:
     conda:
         "../envs/cpu.yaml"
     resources:
-        **asks("score_specificity"),
+        **requests("score_specificity"),
     params:
         scoring=SCORING,
         subjects=lookup("subjects", within=config),
         code=code_digest("score_specificity"),
     message:
-        "specificity of {wildcards.subject} on the {wildcards.sae} SAEs (seed {wildcards.seed})"
+        "score the specificity of {wildcards.subject} on the {wildcards.sae} SAEs (seed {wildcards.seed})"
     script:
         "../workflow/scripts/score_specificity.py"
 
@@ -101,7 +101,7 @@ rule examine_specificity:
     conda:
         "../envs/cpu.yaml"
     resources:
-        **asks("examine_specificity"),
+        **requests("examine_specificity"),
     params:
         scoring=SCORING,
         choice=studies.choice_of_layers(STUDY),
@@ -109,6 +109,6 @@ rule examine_specificity:
         subjects=lookup("subjects", within=config),
         code=code_digest("examine_specificity"),
     message:
-        "examine the specificity of {wildcards.subject} on the {wildcards.sae} SAEs (seed {wildcards.seed})"
+        "test the robustness of specificity for {wildcards.subject} on the {wildcards.sae} SAEs (seed {wildcards.seed})"
     script:
         "../workflow/scripts/examine_specificity.py"

@@ -1,4 +1,4 @@
-"""What the evaluations and measurements say, over all seeds."""
+"""Tables of evaluations and measurements, over all seeds."""
 
 PAIRS = studies.merged_pairs(STUDY)
 MERGED = sorted({pair[which] for pair in PAIRS for which in ("first", "second")})
@@ -22,7 +22,7 @@ rule compare_edits:
     conda:
         "../envs/cpu.yaml"
     resources:
-        **asks("compare_edits"),
+        **requests("compare_edits"),
     params:
         target=lookup("study/target", within=config),
         subjects=lookup("subjects", within=config),
@@ -45,14 +45,14 @@ rule correct_comparisons:
     conda:
         "../envs/cpu.yaml"
     resources:
-        **asks("correct_comparisons"),
+        **requests("correct_comparisons"),
     params:
         settings={key: STUDY["statistics"][key] for key in ("sign_flip", "bootstrap", "margin")},
         target=lookup("study/target", within=config),
         subjects=lookup("subjects", within=config),
         code=code_digest("correct_comparisons"),
     message:
-        "correct the gains for all edits, and ask which losses are excluded"
+        "correct the comparisons for multiple testing, and test non-inferiority"
     script:
         "../workflow/scripts/correct_comparisons.py"
 
@@ -79,7 +79,7 @@ rule compare_sweeps:
         bootstrap=lookup("statistics/bootstrap", within=config),
         code=code_digest("compare_sweeps"),
     message:
-        "compare every alpha on the test problems, and the choices of it"
+        "compare all alphas on the test problems with the chosen ones"
     script:
         "../workflow/scripts/compare_sweeps.py"
 
@@ -121,7 +121,7 @@ rule compare_protocols:
         protocols=list(PROTOCOLS),
         code=code_digest("compare_protocols"),
     message:
-        "compare the ways in which some edits are asked"
+        "compare the evaluation protocols"
     script:
         "../workflow/scripts/compare_protocols.py"
 
@@ -146,7 +146,7 @@ rule summarize_energy:
     params:
         code=code_digest("summarize_energy"),
     message:
-        "energy of each edit: intended, kept, landed"
+        "tabulate the energy of each edit: intended, kept, landed"
     script:
         "../workflow/scripts/summarize_energy.py"
 
@@ -175,7 +175,7 @@ rule measure_interference:
         pairs=PAIRS,
         code=code_digest("measure_interference"),
     message:
-        "how the task vectors that edits merge meet"
+        "measure the interference of merged task vectors"
     script:
         "../workflow/scripts/measure_interference.py"
 
@@ -205,7 +205,7 @@ rule summarize_layers:
         seeds=lookup("seeds", within=config),
         code=code_digest("summarize_layers"),
     message:
-        "SAE quality and specificity of every layer"
+        "tabulate SAE quality and specificity of every layer"
     script:
         "../workflow/scripts/summarize_layers.py"
 
@@ -232,7 +232,7 @@ rule summarize_selections:
         seeds=lookup("seeds", within=config),
         code=code_digest("summarize_selections"),
     message:
-        "what each layer selector picked, beside ours"
+        "tabulate the layers of every selection, beside ours"
     script:
         "../workflow/scripts/summarize_selections.py"
 
@@ -265,7 +265,7 @@ rule summarize_stability:
         seeds=lookup("seeds", within=config),
         code=code_digest("summarize_stability"),
     message:
-        "nulls, stability and sensitivity of SP over all seeds"
+        "tabulate nulls, stability and sensitivity of SP over all seeds"
     script:
         "../workflow/scripts/summarize_stability.py"
 
@@ -283,12 +283,12 @@ rule describe_study:
         study=STUDY,
         code=code_digest("describe_study"),
     message:
-        "write down the study as it was read, and a table of its edits"
+        "write the checked study and a table of its edits"
     script:
         "../workflow/scripts/describe_study.py"
 
 
-# Tables by name: sources of the summaries and of the report.
+# Sources of the summaries and of the report, by name.
 MEASURED = {
     "accuracy": rules.compare_edits.output.accuracy,
     "alphas": rules.compare_edits.output.alphas,
@@ -325,7 +325,7 @@ rule summarize_results:
     output:
         **{
             name: f"<results>/statistics/summaries/{name}.tsv"
-            for name in printed(known={*MEASURED, *RECORD})
+            for name in summary_tables(known={*MEASURED, *RECORD})
         },
     log:
         "<logs>/summarize_results.log",

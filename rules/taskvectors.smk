@@ -1,4 +1,4 @@
-"""Task vectors: a LoRA's weight difference to its base (paper, section 3)."""
+"""Task vectors: the weights that a LoRA adds to its base (paper, section 3)."""
 
 
 rule train_adapter:
@@ -14,9 +14,9 @@ rule train_adapter:
     conda:
         ENVIRONMENT
     resources:
-        **asks("train_adapter"),
+        **requests("train_adapter"),
     params:
-        settings=of_subject("vectors", "vector"),
+        settings=settings_of("vectors", "vector"),
         processes=lambda wildcards: STUDY["vectors"][wildcards.vector]["lora"]["processes"],
         device=lookup("device", within=config),
         code=code_digest("train_adapter"),
@@ -37,7 +37,7 @@ rule extract_task_vector:
     conda:
         "../envs/cpu.yaml"
     resources:
-        **asks("extract_task_vector"),
+        **requests("extract_task_vector"),
     params:
         code=code_digest("extract_task_vector"),
     message:

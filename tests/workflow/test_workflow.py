@@ -94,7 +94,7 @@ def test_the_plan_of_a_study_needs_nothing_but_its_file(fresh):
     assert not (checkout.folder / "results").exists()
 
 
-def test_every_rule_asks_a_scheduler_for_memory_time_and_devices(fresh):
+def test_every_rule_requests_memory_time_and_devices(fresh):
     """Or stays on the machine that submits, as tables over tables do."""
     rules = [
         body
@@ -104,7 +104,7 @@ def test_every_rule_asks_a_scheduler_for_memory_time_and_devices(fresh):
     assert len(rules) > 30
     for body in rules:
         name = body.partition(":")[0]
-        assert ("localrule: True" in body) != (f'**asks("{name}")' in body), name
+        assert ("localrule: True" in body) != (f'**requests("{name}")' in body), name
 
 
 def test_the_default_profile_decides_nothing_that_a_cluster_profile_does():

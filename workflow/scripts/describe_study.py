@@ -1,4 +1,4 @@
-"""Write down the study as it was read, and a table of its edits: who is who in other tables."""
+"""Write the checked study, and a table that describes the edits of all other tables."""
 
 import pandas as pd
 

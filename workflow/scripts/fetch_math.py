@@ -9,8 +9,8 @@ from stethoscope.runtime.jobs import run
 
 def main(outputs, params, progress) -> None:
     settings = params.settings
-    where = {key: settings[key] for key in ("path", "hub", "revision") if key in settings}
-    source = Source(**where, kind="dataset")
+    location = {key: settings[key] for key in ("path", "hub", "revision") if key in settings}
+    source = Source(**location, kind="dataset")
     problems = read_math(fetch(source, MATH_FILES))
     if (digest := math_digest(problems)) != settings["sha256"]:
         counts = ", ".join(f"{len(part)} {split}" for split, part in problems.items())

@@ -1,4 +1,4 @@
-"""Fetch the study's base model: only what is read of it, checked, and linked."""
+"""Fetch the study's base model: only the files that jobs read, checked, and linked."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""Print what a study costs before it runs: jobs, GPU and CPU hours, disk, download, by stage.
+"""Print a study's cost by stage before it runs: jobs, GPU and CPU hours, disk, download.
 
-The jobs are those that dry runs count, all of them and the ones still to run; the rest is estimated
-from the study (docs/cost.md). Where a stage has run, what it took stands beside it.
+Dry runs count the jobs, all and those still to run; costs are estimated from the study
+(docs/cost.md). The table also has the measured hours of stages that have run.
 """
 
 import json
@@ -15,11 +15,11 @@ from stethoscope.runtime.jobs import run
 
 
 def main(params, progress) -> None:
-    study, stated = params.study, dict(params.study)
-    del stated["assumptions"]  # what the check wrote down, not a section of a study
+    study, config = params.study, dict(params.study)
+    del config["assumptions"]  # added by the check, not a section of a study
 
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        json.dump(stated, file)
+        json.dump(config, file)
         file.flush()
 
         def dry_run(*arguments: str) -> dict[str, int]:

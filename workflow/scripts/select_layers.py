@@ -1,4 +1,4 @@
-"""Select the layers to edit (paper, section 3), or a control's, each draw of it."""
+"""Select the layers to edit (paper, section 3), or each draw of a control."""
 
 from stethoscope.names import SelectionId, selection_name, sets_by_draw
 from stethoscope.runtime.files import write_json

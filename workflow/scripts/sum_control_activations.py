@@ -27,12 +27,12 @@ def main(inputs, outputs, params, wildcards, scratch, progress) -> None:
         zip(inputs.saes, inputs.sums, outputs, strict=True)
     ):
         stream = stored["sample"].all_of(layer).float().numpy()
-        encoder = load_encoder(Path(sae).parent)
-        encoder = control(encoder, ProblemSums.load(sums), stream, generator)
-        found = sum_by_problem(stored["probe"].of_layer(layer), subjects, encoder, params.device)
+        trained = load_encoder(Path(sae).parent)
+        encoder = control(trained, ProblemSums.load(sums), stream, generator)
+        result = sum_by_problem(stored["probe"].of_layer(layer), subjects, encoder, params.device)
         with atomic_path(output) as path:
-            found.save(path)
-    progress(f"{len(problems)} problems, {found.n_features} features")
+            result.save(path)
+    progress(f"{len(problems)} problems, {result.n_features} features")
 
 
 if __name__ == "__main__":

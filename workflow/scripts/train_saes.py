@@ -22,7 +22,7 @@ def main(inputs, outputs, params, wildcards, scratch, progress) -> None:
         "seen": [p for name in params.subjects for p in of_subject(train, name)[:per_subject]],
         "unseen": read_problems(inputs.probe),
     }
-    texts = {name: list(map(full_text, some)) for name, some in problems.items()}
+    texts = {name: list(map(full_text, group)) for name, group in problems.items()}
     stored = cache_residuals(Path(inputs.model).parent, texts, scratch, params.device)
     progress(f"residuals of {sum(map(len, stored['seen'].rows))} tokens cached")
     sae = SaeSettings(params.settings["features"], params.settings["k"], **training)

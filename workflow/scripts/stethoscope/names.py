@@ -1,7 +1,7 @@
 """Ids of edits and selections, scopes of rows, and how paths spell them. Standard library only.
 
 An id is data: results carry its fields, and nothing reads a name or a path to learn them. Only
-this module knows how they are spelled.
+this module converts between ids and names.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Base models: create one, save one, load one, and name its parts.
+"""Base models: create, save and load one, and name its parts.
 
 The demo's base model is a small Gemma 3 that the workflow trains itself; the paper's is
-Gemma-3-4B-IT. Both are Hugging Face directories and go through `load_model`, so that no later stage
-has to know which of them it works on.
+Gemma-3-4B-IT. Both are Hugging Face directories and go through `load_model`, so that later stages
+treat them alike.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     """Learn a byte-pair tokenizer with Gemma's conventions from `texts`.
 
     A space is written "▁", each digit is one token, <bos> comes first when special tokens are
-    asked for, and padding is on the left (the side that batched generation needs). All printable
+    requested, and padding is on the left (the side that batched generation needs). All printable
     ASCII is in the alphabet, so any ASCII text comes back unchanged; other characters that are not
     in `texts` become <unk>. The same texts give the same tokenizer, byte for byte.
 
@@ -180,9 +180,9 @@ def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMo
     )
     mismatched = sorted(loading["mismatched_keys"])
     if mismatched:
-        name, found, expected = mismatched[0]
+        name, shape, expected = mismatched[0]
         raise ValueError(
-            f"{weights}: {name} is {tuple(found)}, config.json expects {tuple(expected)}"
+            f"{weights}: {name} is {tuple(shape)}, config.json expects {tuple(expected)}"
             + _more(mismatched)
         )
     for kind in ("missing", "unexpected"):

@@ -13,7 +13,7 @@ from transformers.models.gemma3.modeling_gemma3 import Gemma3RMSNorm
 
 @contextmanager
 def fast_forward(model: PreTrainedModel, longest: int) -> Iterator[None]:
-    """Let a text-only Gemma 3 compute the same function faster on a CPU, for a while.
+    """Let a text-only Gemma 3 compute the same function faster on a CPU, within the block.
 
     Attention becomes plain matrix products (the backward pass of PyTorch's own is slow on CPUs)
     and gets no mask but the causal one, RMSNorm gets a backward pass by hand. Needs right padding,

@@ -31,7 +31,7 @@ _BUCKET = 32
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """What pretraining and LoRA have in common.
+    """Settings that pretraining and LoRA share.
 
     epochs: passes over the problems. batch_size: problems a step. weight_decay: of AdamW or Muon.
     warmup, decay: shares of all steps over which the learning rate rises from 0 and falls to 0.
@@ -80,14 +80,14 @@ def train(
     if checkpoint is not None and (state := checkpoint.load()):
         done = _resume(trained, optimizers, state)
         progress(f"resumes after step {done} of {steps}")
-    # Only now, since loading a state puts new groups in their place.
+    # After the resume, which replaces the groups.
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     recent: list[torch.Tensor] = []
     model.train()
     with torch.random.fork_rng(devices=[]), fast_forward(base, max(lengths)):
         order = batches(lengths, settings.batch_size, settings.epochs, seed)
         for step, indices in islice(enumerate(order), done, None):
-            if step % per_epoch == 0:  # an epoch's dropout, whether or not others came before it
+            if step % per_epoch == 0:  # so that a resumed epoch has the same dropout
                 key = (seed, step // per_epoch, process)
                 torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
             for group, peak in zip(groups, peaks, strict=True):
@@ -110,7 +110,7 @@ def train(
 
 
 def in_bf16(precision: str, device: torch.device) -> bool:
-    """Whether a training computes in bfloat16: as its precision says, where the device can."""
+    """Whether a training computes in bfloat16: by its precision, on a device that supports it."""
     return precision == "bf16" and matrix_dtype(device) == torch.bfloat16
 
 
@@ -165,7 +165,7 @@ def _state(
 def _resume(
     trained: Sequence[nn.Parameter], optimizers: Sequence[torch.optim.Optimizer], state: dict
 ) -> int:
-    """Put weights and optimizers where a checkpoint left them; the steps that it had done."""
+    """Restore weights and optimizers from a checkpoint; returns its number of steps."""
     with torch.no_grad():
         for parameter, saved in zip(trained, state["trained"], strict=True):
             parameter.copy_(saved)

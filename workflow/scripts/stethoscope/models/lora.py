@@ -31,7 +31,7 @@ LORA_TARGETS = (
 
 @dataclass(frozen=True)
 class LoraSettings(LoopSettings):
-    """How an adapter is trained; r and alpha are the paper's.
+    """Settings of an adapter's training; r and alpha are the paper's.
 
     dropout: on the adapter's input. lr: of AdamW, which all trained weights share. The last three
     trade time for memory and leave the method as it is. base_dtype: "float32" or "bfloat16", of the
@@ -62,8 +62,8 @@ def fine_tune_lora(
     """Train a LoRA on `problems`; the weights of `model` itself stay as they are.
 
     Paper, section 4.1: r = 16, alpha = 32, on all seven linear modules of each decoder layer.
-    checkpoint: written after each epoch, and resumed from if it is there. accelerator: where
-    several processes share each batch; each of them ends with the same adapter.
+    checkpoint: written after each epoch, and resumed from if it is there. accelerator: of
+    the processes that share each batch; all end with the same adapter.
     Returns `model` wrapped with the trained adapter.
     """
     config = LoraConfig(
@@ -117,16 +117,14 @@ def train_adapter(
     processes: of this script, which share each batch; each of them calls this function. A file
     beside `target` lets an interrupted training of the same resume; it is removed at the end.
     """
-    accelerator, place = None, torch.device(device)
-    if processes > 1:
-        accelerator = Accelerator(cpu=place.type == "cpu")
-        place = accelerator.device
+    accelerator = Accelerator(cpu=device == "cpu") if processes > 1 else None
     digest = folder_digest(base / MANIFEST)
     key = json.dumps([digest, problems, asdict(settings), processes, seed], sort_keys=True)
     checkpoint = Checkpoint(
         target.with_name(f"{target.name}.checkpoint"), sha256_bytes(key.encode())
     )
-    model = load_model(base, getattr(torch, settings.base_dtype)).to(place)
+    model = load_model(base, getattr(torch, settings.base_dtype))
+    model.to(accelerator.device if accelerator else device)
     adapted = fine_tune_lora(
         model, load_tokenizer(base), problems, settings, seed, progress, checkpoint, accelerator
     )

@@ -1,4 +1,4 @@
-"""The loss that training minimizes, and that gains and searches are measured by.
+"""The loss that training minimizes, and that gains and searches measure.
 
 Cross-entropy of solution tokens (with <eos>), and of prompt tokens by a set weight. The exponential
 of `solution_loss` is the perplexity.

@@ -16,7 +16,7 @@ from stethoscope.models.muon import StackedMuon
 
 @dataclass(frozen=True)
 class PretrainSettings(LoopSettings):
-    """How a base model is pretrained; weight_decay is that of the matrices.
+    """Settings of pretraining; weight_decay is that of the matrices.
 
     matrix_lr: learning rate of Muon, on the weight matrices of the layers. vector_lr: that of
     AdamW, on embeddings and norms.

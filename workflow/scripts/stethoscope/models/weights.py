@@ -11,7 +11,7 @@ from stethoscope.runtime.tensor_files import Place, open_tensors, read_rows, ten
 
 
 class Weights(Mapping[str, np.ndarray]):
-    """Weights of a model by module name, in fp32: each is read when it is asked for, and not kept.
+    """Weights of a model by module name, in fp32: each is read on access and not kept.
 
     The selected layers of a model of 4 billion parameters are gigabytes in fp32.
     """
@@ -34,12 +34,12 @@ def read_weights(model: str | Path, modules: list[str]) -> Weights:
 
     Raises ValueError when the model lacks one.
     """
-    found: dict[str, Place] = {}
+    places: dict[str, Place] = {}
     for path in sorted(Path(model).glob("*.safetensors")):
-        found |= tensor_places(path)
-    if missing := [name for name in modules if f"{name}.weight" not in found]:
+        places |= tensor_places(path)
+    if missing := [name for name in modules if f"{name}.weight" not in places]:
         raise ValueError(f"{model}: no weight {missing[0]}.weight")
-    return Weights({name: found[f"{name}.weight"] for name in modules})
+    return Weights({name: places[f"{name}.weight"] for name in modules})
 
 
 def weight_shapes(model: str | Path) -> dict[str, tuple[int, ...]]:

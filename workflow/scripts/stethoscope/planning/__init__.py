@@ -1,1 +1,1 @@
-"""What a study costs before it runs."""
+"""Estimates of a study's cost before it runs."""

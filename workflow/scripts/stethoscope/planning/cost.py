@@ -1,8 +1,8 @@
-"""What a study costs, from the study alone: time, memory, disk and download of each job.
+"""Cost of a study, from the study alone: time, memory, disk and download of each job.
 
-One model for two uses: `planning` adds it up before anything has run, and each rule asks a
-scheduler for it with headroom (`requests`). Its constants are below, what they rest on is in
-docs/cost.md. Pure Python, since each parse of the workflow imports it.
+`plan` adds the costs up before any job runs, and each rule requests them from a scheduler, with
+headroom (`requests`). docs/cost.md explains the constants. Pure Python, since each parse of the
+workflow imports it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from stethoscope.edits.spec import MERGING_NEEDS
 from stethoscope.study import queries as studies
 
 MB, GB = 10**6, 10**9
-# From so many parameters on a job that runs the model asks for a GPU.
+# A job that runs a model of at least so many parameters requests a GPU.
 GPU_FROM = 10_000_000
 # A request is the estimate with this headroom, at least so long, and grows with each attempt.
 HEADROOM, SHORTEST_MINUTES = 3, 10
@@ -32,9 +32,9 @@ FEATURES_A_TOKEN = 14
 
 @dataclass(frozen=True)
 class Machine:
-    """What a job computes on. Rates in FLOP/s, times in seconds.
+    """Speed of a machine. Rates in FLOP/s, times in seconds.
 
-    train, forward: of the base model. sae: of SAE training (fp32). layer: what a layer takes in a
+    train, forward: of the base model. sae: of SAE training (fp32). layer: time of a layer in a
     step beyond its arithmetic (launching kernels). start: until a job's libraries are loaded.
     load: bytes a second at which weights are read.
     """
@@ -59,7 +59,7 @@ LIBRARIES, WORKING = 1 * GB, 2 * GB
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one job or of several: cpu, gpu and wait in seconds, disk and download in bytes.
+    """Cost of one job or of several: cpu, gpu and wait in seconds, disk and download in bytes.
 
     wait is time on the network. memory: bytes, the most that any of the jobs holds.
     """
@@ -88,7 +88,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the cost of a study depends on.
+    """Sizes that determine the cost of a study.
 
     parameters: of the base model. weight: bytes of one. prompt, answer: tokens of a problem and of
     its solution. generated: tokens of an answer to it. problems: number in each split.
@@ -106,7 +106,7 @@ class Sizes:
 
     @property
     def tokens(self) -> int:
-        """Of a problem with its solution."""
+        """Tokens of a problem with its solution."""
         return self.prompt + self.answer
 
     @property
@@ -121,14 +121,14 @@ class Sizes:
 
 
 def sizes(study: Mapping) -> Sizes:
-    """What the cost of a study depends on, read from it or, for a loaded model, estimated."""
+    """Sizes of a study, read from it or, for a loaded model, estimated."""
     if "grow" in study["model"]:
-        grown = study["model"]["grow"]
-        shape = grown["architecture"]
+        settings = study["model"]["grow"]
+        shape = settings["architecture"]
         layers, hidden = shape["layers"], shape["hidden"]
         attention = 2 * hidden * shape["head_dim"] * (shape["heads"] + shape["kv_heads"])
         layer = attention + 3 * hidden * shape["intermediate"]
-        parameters, weight = layers * layer + grown["vocabulary"] * hidden, 4
+        parameters, weight = layers * layer + settings["vocabulary"] * hidden, 4
     else:
         shape = study["model"]["load"]
         layers, hidden = shape["layers"], shape["hidden"]
@@ -166,7 +166,7 @@ def _problems(study: Mapping) -> dict[str, dict[str, float]]:
 
 
 def estimate(study: Mapping, rule: str, names: Mapping[str, str] | None = None) -> Cost:
-    """Cost of one job of a rule; names are its wildcards. A rule not known here is a light one."""
+    """Cost of one job of a rule; names are its wildcards. Rules without an estimate are light."""
     if rule.startswith("fetch_"):
         return _fetched(study, rule, names or {})
     return _ESTIMATES[rule](study, names or {}) if rule in _ESTIMATES else Cost(cpu=LIGHT_SECONDS)
@@ -175,7 +175,7 @@ def estimate(study: Mapping, rule: str, names: Mapping[str, str] | None = None) 
 def requests(
     study: Mapping, rule: str, names: Mapping[str, str], attempt: int = 1
 ) -> dict[str, int]:
-    """What a job asks a scheduler for: mem_mb, runtime in minutes, gpu. Each attempt asks more."""
+    """A job's requests to a scheduler: mem_mb, runtime in minutes, gpu; more with each attempt."""
     cost = estimate(study, rule, names)
     minutes = SHORTEST_MINUTES + HEADROOM * cost.seconds / 60
     return {
@@ -186,7 +186,7 @@ def requests(
 
 
 def on_gpu(study: Mapping) -> bool:
-    """Whether jobs that run the study's model ask for a GPU."""
+    """Whether jobs that run the study's model request a GPU."""
     return sizes(study).parameters >= GPU_FROM
 
 
@@ -237,8 +237,8 @@ def _model_job(
 ) -> Cost:
     """A job that runs the model.
 
-    forward, train, sae: work in FLOP. steps: passes through all layers. Its memory is that of its
-    libraries, of so many copies of the weights, and `more`.
+    forward, train, sae: work in FLOP. steps: passes through all layers. Its memory holds its
+    libraries, `copies` of the weights, and `more` bytes.
     """
     size = sizes(study)
     machine = GPU if on_gpu(study) else CPU
@@ -281,7 +281,7 @@ def _lora_weights(study: Mapping, vector: str) -> float:
 
 
 def _edits(study: Mapping, spec: str) -> tuple[int, int]:
-    """Concrete edits of a configured one, and its alphas."""
+    """Numbers of edits and of alphas of an edit spec."""
     return len(studies.edit_ids(study, spec)), len(studies.alphas(study, spec))
 
 
@@ -383,7 +383,7 @@ def _build(study: Mapping, names: Mapping) -> Cost:
     weights = sum(_lora_weights(study, vector) for vector in edit["vectors"])
     share = 1.0 if study["selections"][edit["selection"]]["by"] == "all" else 0.5
     each = 4 * share * (size.parameters if dense else weights)
-    # The energy that lands is measured on the weights of the edited layers, in fp32.
+    # The energy that lands is computed from the weights of the edited layers, in fp32.
     seconds = CPU.start + draws * alphas * size.checkpoint * share / (GB / 4)
     return Cost(
         cpu=seconds,
@@ -408,8 +408,8 @@ def _answers(study: Mapping, answers: float, batch_size: int) -> Cost:
 def _evaluate(study: Mapping, names: Mapping) -> Cost:
     size, spec = sizes(study), names["spec"]
     draws, alphas = _edits(study, spec)
-    asked = size.count("validation", studies.choosing_subjects(study, spec))
-    answers = draws * (alphas * asked + size.count("test"))
+    validation = size.count("validation", studies.choosing_subjects(study, spec))
+    answers = draws * (alphas * validation + size.count("test"))
     return _answers(study, answers, studies.generation(study)["batch_size"])
 
 

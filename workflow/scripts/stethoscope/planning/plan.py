@@ -1,4 +1,4 @@
-"""A study's cost by stage: the jobs that a dry run counts, times what each is estimated to cost."""
+"""A study's cost by stage: the jobs that a dry run counts, times the estimated cost of each."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COLUMNS = ("jobs", "left", "GPU h", "CPU h", "disk GB", "download GB", "measured
 class Line:
     """One stage of a plan: its jobs, those that are left to run, and the cost of all of them.
 
-    measured: hours that those took which have run, or None.
+    measured: hours of the jobs that have run, or None.
     """
 
     stage: str
@@ -63,12 +63,12 @@ def plan(
             continue
         whole = rest = Cost()
         for rule in rules:
-            same = known.get(rule) or [{}]
+            variants = known.get(rule) or [{}]
             total = Cost()
-            for names in same:
+            for names in variants:
                 total += estimate(study, rule, names)
-            whole += total.times(counts[rule] / len(same))
-            rest += total.times(left.get(rule, 0) / len(same))
+            whole += total.times(counts[rule] / len(variants))
+            rest += total.times(left.get(rule, 0) / len(variants))
         n_jobs, n_left = (sum(n.get(rule, 0) for rule in rules) for n in (counts, left))
         hours = [measured[rule] for rule in rules if rule in measured]
         lines.append(Line(stage, n_jobs, n_left, whole, rest, sum(hours) if hours else None))
@@ -85,7 +85,7 @@ def stage_of(rule: str) -> str:
 
 
 def jobs_in(dry_run: str) -> dict[str, int]:
-    """Jobs by rule in the table that a dry run prints; none where there is nothing to be done."""
+    """Jobs by rule in the table that a dry run prints; none if no job is left."""
     _, _, table = dry_run.partition("Job stats:")
     rows = (line.split() for line in table.splitlines())
     counted = {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
@@ -104,7 +104,7 @@ def measured_hours(benchmarks: str | Path) -> dict[str, float]:
 
 
 def to_text(study: Mapping, lines: list[Line]) -> str:
-    """The plan as a table for the terminal, with what is left and the largest job below it."""
+    """The plan as a table for the terminal; below it the cost that is left and the largest job."""
     took = [line.measured for line in lines if line.measured is not None]
     whole = Line(
         "total",

@@ -1,6 +1,6 @@
-"""MATH's own problems: read in whatever layout they come, and split (paper, section 4).
+"""MATH's own problems: read from any of its layouts, and split (paper, section 4).
 
-The records are what counts, not the files: one digest identifies them in every layout.
+One digest identifies the records in every layout of files.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def read_math(files: Mapping[str, Path]) -> dict[str, list[Record]]:
     as a part of their path (as `number_theory/train-00000-of-00001.parquet`), or the original tree
     `train/number_theory/1.json`. Of a record only MATH's four fields are kept.
 
-    Raises ValueError, in one line, when a split is not there or a record is none of MATH.
+    Raises ValueError, in one line, when a split is missing or a record lacks a field of MATH.
     """
     splits: dict[str, list[Record]] = {split: [] for split in _SPLITS}
     for name, path in files.items():
@@ -55,7 +55,7 @@ def split_math(
 
     sizes: number of validation and of probe problems by subject. They are drawn from MATH's
     training set in the order of a hash of seed and problem, which no file order and no other
-    problem changes; train is what is left, in the same order. A problem that stands in the training
+    problem changes; train gets the rest, in the same order. A problem that stands in the training
     set twice counts once, and one that is in the test set as well is left out.
 
     Raises ValueError when a subject has too few.

@@ -33,8 +33,8 @@ MATH = _by_slug(
     Subject("prealgebra", "Prealgebra", "PRE"),
     Subject("precalculus", "Precalculus", "PC"),
 )
-# All that a study may name: beside MATH's a domain that is not mathematics, as MMLU-Pro names its
-# parts (docs/other_domains.md).
+# Subjects that a study may name: MATH's, and parts of MMLU-Pro as a domain that is not mathematics
+# (docs/other_domains.md).
 SUBJECTS = MATH | _by_slug(
     Subject("law", "Law", "LAW"),
     Subject("history", "History", "HIS"),
@@ -110,8 +110,8 @@ def read_problems(path: str | Path) -> list[dict[str, str]]:
 def write_problems(path: str | Path, records: Iterable[dict[str, str]]) -> None:
     """Write records to `path`, one JSON object a line, UTF-8, fields in the order of FIELDS.
 
-    Subjects come in the paper's order; within one subject the given order is kept. The caller
-    takes care of writing under a temporary name and renaming.
+    Subjects come in the paper's order; within one subject the given order is kept. Not
+    atomic: the caller gives a temporary path.
     """
     order = {subject_type: index for index, subject_type in enumerate(TYPES)}
     lines = [

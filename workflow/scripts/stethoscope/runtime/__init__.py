@@ -1,1 +1,1 @@
-"""What jobs need around their work: files, code digests, devices, progress."""
+"""Tools of every job: files, code digests, devices, progress."""

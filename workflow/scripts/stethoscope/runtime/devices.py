@@ -1,4 +1,4 @@
-"""Which GPU a job may use: what the scheduler gave it, or one that no other job here has taken."""
+"""The GPU that a job uses: the one its scheduler assigns, or one that no other job here holds."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import IO
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-# Where one of these is set, others have shared out the devices: Slurm, or the launcher of the
-# several processes of one job.
+# If one of these is set, Slurm or the launcher of a job's processes has assigned the devices.
 SHARED_OUT = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "LOCAL_RANK")
 
 
 def candidates(environment: Mapping[str, str], present: Callable[[], list[str]]) -> list[str]:
-    """Ids of the devices that a job may choose from, in order; none where all are hidden.
+    """Ids of the devices that a job may choose from, in order; none if all are hidden.
 
-    environment: CUDA_VISIBLE_DEVICES in it, where it is set, names them. present: asks the machine.
+    environment: its CUDA_VISIBLE_DEVICES, if set, names them. present: lists the machine's devices.
     """
     if VISIBLE in environment:
         return [name.strip() for name in environment[VISIBLE].split(",") if name.strip()]
@@ -36,10 +35,10 @@ def one_device(
 ) -> Iterator[str | None]:
     """The id of a device that this job alone has while the block runs.
 
-    None where there is nothing to choose: no device, or one that was given to the job already.
-    Otherwise each device has a lock file below `locks`, shared by all runs on the machine, which
-    the system lets go of when the process that holds it ends, however it ends. Where all devices
-    are taken the job waits, and asks again every `patience` seconds.
+    None if the machine has no device or the scheduler has assigned one. Otherwise each device has a
+    lock file below `locks`, shared by all runs on the machine; the system releases a lock when its
+    process ends, however it ends. While all devices are taken the job tries again every `patience`
+    seconds.
     """
     names = candidates(environment, present)
     if not names or any(name in environment for name in SHARED_OUT):
@@ -51,14 +50,14 @@ def one_device(
 
 
 def locks_folder() -> Path:
-    """Where the lock files of this machine lie; the same for every checkout of one user."""
+    """Folder of this machine's lock files; the same for every checkout of one user."""
     return Path(tempfile.gettempdir()) / f"stethoscope-gpus-{os.getuid()}"
 
 
 def present_devices() -> list[str]:
-    """Ids of the machine's NVIDIA devices, as the driver lists them; torch is not asked.
+    """Ids of the machine's NVIDIA devices, as the driver lists them.
 
-    Asking torch would fix its view of the devices before one is chosen.
+    Not from torch, which would fix its view of the devices before one is chosen.
     """
     folders = Path("/proc/driver/nvidia/gpus")
     return [str(number) for number, _ in enumerate(folders.iterdir())] if folders.exists() else []

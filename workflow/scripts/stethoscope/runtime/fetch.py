@@ -1,8 +1,8 @@
-"""Files of others, brought into a study's folders: from a folder, or from the Hugging Face hub.
+"""Published files, linked into a study's folders: from a folder, or from the Hugging Face hub.
 
-Only what is read is taken, at a pinned commit, checked against the sha256 that a study gives.
-Nothing is copied: files are linked to where they lie. This is the only module that reaches a
-network; every job but those that fetch runs with the hub off.
+Fetches only files that jobs read, at a pinned commit, and checks the sha256 that a study gives.
+Links files instead of copying them. This is the only module that reaches a network; every job but
+those that fetch runs with the hub off.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from stethoscope.runtime.files import read_json, sha256_file
 from stethoscope.runtime.tensor_files import open_tensors
 
-# What a base model is: configuration, weights as safetensors, tokenizer, chat template.
+# Files of a base model: configuration, weights as safetensors, tokenizer, chat template.
 MODEL_FILES = (
     "config.json",
     "generation_config.json",
@@ -39,10 +39,10 @@ INDEX = "model.safetensors.index.json"
 
 @dataclass(frozen=True)
 class Source:
-    """Where files come from: a folder on this machine, or a commit of a repository on the hub.
+    """Origin of files: a folder on this machine, or a commit of a repository on the hub.
 
-    path is taken where both are given. files: sha256 by path below the root, as far as the study
-    gives any. kind: 'model' or 'dataset', as the hub has it. license: where a licence is accepted.
+    path: wins over hub if both are given. files: sha256 by path below the root, as far as the study
+    gives any. kind: the hub's 'model' or 'dataset'. license: page on which a licence is accepted.
     """
 
     path: str | None = None
@@ -60,42 +60,42 @@ def fetch(source: Source, patterns: Sequence[str]) -> dict[str, Path]:
     """The files of a source that match, by their path below its root; downloaded if need be.
 
     patterns: names, each of which has to be there, or patterns, of which some file has to match
-    one; a '*' stays within a folder. A download that is cut off goes on where it stopped; if it
-    has to be started again, files that came whole are in the hub's own cache.
+    one; a '*' stays within a folder. An interrupted download continues where it stopped; a new
+    run takes complete files from the hub's cache.
 
-    Raises ValueError, in one line: the folder or a file is not there, the hub asks for a licence
-    to be accepted, cannot be reached or does not have the commit, or a file is not the one that
-    the study gives the sha256 of.
+    Raises ValueError, in one line, if the folder or a file is missing, if the hub wants a licence
+    accepted, cannot be reached or lacks the commit, or if a file has another sha256 than the study
+    gives.
     """
     root = _folder(source) if source.path else _downloaded(source, patterns)
-    found = {
+    files = {
         path.relative_to(root).as_posix(): path
         for path in sorted({path for pattern in patterns for path in root.glob(pattern)})
         if path.is_file()
     }
-    missing = [] if found else [" or ".join(patterns)]
+    missing = [] if files else [" or ".join(patterns)]
     if _are_names(patterns):
-        missing = [name for name in patterns if name not in found]
+        missing = [name for name in patterns if name not in files]
     if missing:
         raise ValueError(f"{source}: has no {missing[0]}")
     for name, expected in (source.files or {}).items():
         if not _matches(name, patterns):
             continue
-        if name not in found:
+        if name not in files:
             raise ValueError(f"{source}: {name}: the study gives its sha256, it is not there")
-        if (digest := sha256_file(found[name])) != expected:
+        if (digest := sha256_file(files[name])) != expected:
             hint = "" if source.path else "; remove it to download it again"
             raise ValueError(
-                f"{found[name]}: sha256 is {digest}, the study expects {expected}{hint}"
+                f"{files[name]}: sha256 is {digest}, the study expects {expected}{hint}"
             )
-    return found
+    return files
 
 
 def link(source: Path, target: Path) -> None:
-    """Put a file at another place without a copy: a hard link, else a relative symbolic one.
+    """Link a file to another path: a hard link, else a relative symbolic one.
 
-    A hard link outlives the hub's cache. target: also where its folder is renamed afterwards, as
-    long as it stays beside where it was.
+    A hard link outlives the hub's cache. A symbolic one stays valid if the folder of `target` is
+    renamed within its parent.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     whole = Path(os.path.realpath(source))
@@ -106,10 +106,10 @@ def link(source: Path, target: Path) -> None:
 
 
 def check_model(files: Mapping[str, Path], source: Source, layers: int, hidden: int) -> None:
-    """Raise ValueError unless the files are a whole model of the size that the study says.
+    """Raise ValueError unless the files are a whole model of the size that the study gives.
 
-    Only headers of the weights are read. Neither shards that an index names outside of its folder
-    nor code of the repository are taken.
+    Reads only headers of the weights. Rejects shards outside of the index's folder, and code of
+    the repository.
     """
     if "config.json" not in files or "tokenizer.json" not in files:
         missing = "tokenizer.json" if "config.json" in files else "config.json"
@@ -118,14 +118,14 @@ def check_model(files: Mapping[str, Path], source: Source, layers: int, hidden: 
     if "auto_map" in config:
         raise ValueError(f"{files['config.json']}: auto_map: code of its own is not run")
     text = config.get("text_config", config)
-    for key, expected, said in (
+    for key, expected, name in (
         ("num_hidden_layers", layers, "layers"),
         ("hidden_size", hidden, "hidden"),
     ):
         # Gemma 3 leaves out of text_config what is transformers' default.
         if text.get(key, expected) != expected:
             raise ValueError(
-                f"{files['config.json']}: {key} is {text[key]}, model.load.{said} says {expected}"
+                f"{files['config.json']}: {key} is {text[key]}, model.load.{name} says {expected}"
             )
     shards = {"model.safetensors"}
     if INDEX in files:
@@ -141,7 +141,7 @@ def check_model(files: Mapping[str, Path], source: Source, layers: int, hidden: 
 
 @contextmanager
 def network() -> Iterator[None]:
-    """The hub on for a while, in a workflow that has it off. Needed before it is imported."""
+    """Allow requests to the hub within the block; enter it before huggingface_hub is imported."""
     names = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
     before = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:
@@ -158,7 +158,7 @@ def _folder(source: Source) -> Path:
 
 
 def _downloaded(source: Source, patterns: Sequence[str]) -> Path:
-    """The hub's own cache of a commit, with the files that match."""
+    """Folder of a commit in the hub's cache, with the files that match."""
     with network():
         from huggingface_hub import constants, errors, hf_hub_download, snapshot_download
 
@@ -168,10 +168,10 @@ def _downloaded(source: Source, patterns: Sequence[str]) -> Path:
             if not _are_names(patterns):
                 patterns = list(patterns)
                 return Path(snapshot_download(source.hub, allow_patterns=patterns, **commit))
-            # Files whose names are known: without the list of thousands of others.
-            places = {name: hf_hub_download(source.hub, name, **commit) for name in patterns}
-            name, place = next(iter(places.items()))
-            return Path(place).parents[name.count("/")]
+            # Known names need no list of the repository's thousands of files.
+            paths = {name: hf_hub_download(source.hub, name, **commit) for name in patterns}
+            name, path = next(iter(paths.items()))
+            return Path(path).parents[name.count("/")]
         except errors.GatedRepoError:
             problem = f"its licence has to be accepted: at {page}, then run `hf auth login`"
         except errors.RevisionNotFoundError:

@@ -1,4 +1,4 @@
-"""Files that are whole, and their digests. Standard library only."""
+"""Atomic writing of files, and their digests. Standard library only."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path` that becomes `path` when the block ends well.
 
     The file is fsynced before it is renamed, so that a file under its own name is whole; when the
-    block raises, the temporary file is removed and whatever stood at `path` before stays.
+    block raises, the temporary file is removed and an earlier `path` stays.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -47,8 +47,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 def atomic_folder(folder: str | Path) -> Iterator[Path]:
     """A temporary folder that becomes `folder`, with a manifest, when the block ends well.
 
-    The manifest lists the sha256 of each file; it is what rules declare as their output, since
-    Snakemake does not notice a file that is missing inside a `directory()`.
+    The manifest lists the sha256 of each file. Rules declare it as their output, since Snakemake
+    does not notice a file that is missing inside a `directory()`.
     """
     target = Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def folder_digests(folder: str | Path) -> dict[str, str]:
 
 
 def folder_digest(manifest: str | Path) -> str:
-    """One digest for all that a manifest lists: the identity of a model or an adapter."""
+    """One digest of all files that a manifest lists: the identity of a model or an adapter."""
     files = read_json(manifest)["files"]
     return sha256_bytes(json.dumps(files, sort_keys=True).encode())
 

@@ -1,4 +1,4 @@
-"""How Snakemake runs a script's `main`: with a log, progress lines and one-line errors.
+"""Runs a script's `main` for Snakemake, with a log, progress lines and one-line errors.
 
 A script defines `main` and ends with
 
@@ -30,10 +30,10 @@ _COPY = "STETHOSCOPE_COPY"  # in the environment of a script's copies, so that n
 def run(main: Callable[..., None], snakemake: Any = None) -> None:
     """Call a script's `main` with those of the following that it names as its parameters.
 
-    inputs, outputs, params, wildcards: what Snakemake has of the job. progress: a function that
-    writes one line to the log and the terminal. scratch: a temporary folder, below Snakemake's
-    resource tmpdir. Two parameters of the rule count here: `threads`, of PyTorch (default 1), and
-    `processes`, in which the script runs at once and shares its work (default 1).
+    inputs, outputs, params, wildcards: the job's, from Snakemake. progress: a function that writes
+    one line to the log and the terminal. scratch: a temporary folder, below Snakemake's resource
+    tmpdir. Two of the rule's params apply here: `threads`, of PyTorch (default 1), and `processes`,
+    how many of the script share its work (default 1).
 
     snakemake: by default what Snakemake puts into the script that it runs.
     """
@@ -64,7 +64,7 @@ def _job(snakemake: Any) -> Iterator[Callable[[str], None]]:
     """
     name = snakemake.rule + "".join(f" {value}" for value in snakemake.wildcards)
     started = time.monotonic()
-    rank = int(os.environ.get("RANK", 0))  # of several processes the first speaks for all
+    rank = int(os.environ.get("RANK", 0))  # only the first of several processes prints
     path = f"{snakemake.log[0]}{f'.{rank}' * (rank > 0)}"
     with open(path, "w", buffering=1, encoding="utf-8") as log, _device(snakemake):
 
@@ -102,7 +102,7 @@ def _ran_in_processes(count: int) -> bool:
 
 @contextmanager
 def _device(snakemake: Any) -> Iterator[None]:
-    """A GPU of its own for a job that requests one, where there is any: the one that CUDA sees."""
+    """Let CUDA see one free GPU alone, if the job requests one and the machine has any."""
     if not getattr(snakemake.resources, "gpu", 0):
         yield
         return
@@ -113,7 +113,7 @@ def _device(snakemake: Any) -> Iterator[None]:
 
 
 def _use_threads(threads: int) -> None:
-    """Numbers may depend on the number of threads: the rule sets it, not the cores at hand."""
+    """Set the threads of PyTorch: results may depend on their number, so a rule gives it."""
     os.environ["OMP_NUM_THREADS"] = str(threads)  # for a PyTorch that is imported later
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)

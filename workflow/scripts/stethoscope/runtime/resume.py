@@ -1,4 +1,4 @@
-"""A long training goes on where it was interrupted: one file beside its output, gone at the end."""
+"""Resuming of an interrupted training: one file beside its output, removed at the end."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from stethoscope.runtime.files import atomic_path
 class Checkpoint:
     """The state of a training after its last whole epoch.
 
-    key: says what is trained, on what and how. A file that was written under another key, by an
-    earlier version of a study for instance, is passed over.
+    key: identifies model, data and settings. `load` ignores a file with another key, such as one
+    of an earlier version of a study.
     """
 
     path: Path
@@ -29,12 +29,12 @@ class Checkpoint:
             torch.save({"key": self.key, **state}, temporary)
 
     def load(self) -> dict[str, Any] | None:
-        """What `save` wrote last, on the CPU; None where there is nothing to go on from."""
+        """The state that `save` wrote last, on the CPU; None if there is none to resume."""
         if not self.path.exists():
             return None
         state = torch.load(self.path, map_location="cpu", weights_only=True)
         return state if state.pop("key") == self.key else None
 
     def remove(self) -> None:
-        """Forget the state, once the output is written."""
+        """Remove the state, once the output is written."""
         self.path.unlink(missing_ok=True)

@@ -20,9 +20,9 @@ from safetensors import SafetensorError, safe_open
 # Bytes of a number, by the name that safetensors has for its type.
 WIDTHS = {"BF16": 2, "F16": 2, "F32": 4}
 _TYPES = {"BF16": np.dtype("<u2"), "F16": np.dtype("<f2"), "F32": np.dtype("<f4")}
-# Entries that are worked on at once: whole tensors cost three times as long in fresh memory.
+# Entries of a block: fresh memory for whole tensors takes three times as long.
 BLOCK = 1 << 19
-# What a download that went wrong leaves in the place of weights, by how it starts.
+# Contents that a failed download leaves instead of weights, by their first bytes.
 _INSTEAD = {
     b"version https://git-lfs": "a Git LFS pointer in place of the file: run git lfs pull",
     b"<!doctype": "a web page in place of the file",
@@ -32,7 +32,7 @@ _INSTEAD = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where a tensor lies: its file, its type as safetensors names it, its first byte."""
+    """Location of a tensor: file, type by safetensors' name, shape, first byte."""
 
     file: Path
     dtype: str
@@ -41,7 +41,7 @@ class Place:
 
     @property
     def size(self) -> int:
-        """Bytes that it takes. Raises ValueError for a type that is no plain floating-point one."""
+        """Its bytes. Raises ValueError for a type that is no plain floating-point one."""
         if self.dtype not in WIDTHS:
             known = ", ".join(WIDTHS)
             raise ValueError(f"{self.file}: holds weights of type {self.dtype} (known: {known})")
@@ -49,7 +49,7 @@ class Place:
 
 
 class TensorFile:
-    """An open safetensors file; a tensor is read only when it is asked for, whole or in part."""
+    """An open safetensors file, which reads a tensor or a part of one on demand."""
 
     def __init__(self, path: str | Path, file: safe_open) -> None:
         self._path, self._file = path, file
@@ -59,7 +59,7 @@ class TensorFile:
         return list(self._file.keys())
 
     def metadata(self) -> dict[str, str]:
-        """What the file says about itself."""
+        """Metadata of the file, empty if it has none."""
         return self._file.metadata() or {}
 
     def shape(self, key: str) -> tuple[int, ...]:
@@ -82,13 +82,13 @@ class TensorFile:
 
 @contextmanager
 def open_tensors(path: str | Path) -> Iterator[TensorFile]:
-    """An open safetensors file; whatever cannot be read from it is one line that names it."""
+    """Open a safetensors file; a failure to read it is a ValueError, one line with its path."""
     try:
         with safe_open(str(path), framework="numpy") as file:
             yield TensorFile(path, file)
     except (SafetensorError, OSError, TypeError) as error:  # TypeError: a type unknown to numpy
-        found = _instead(path) or error
-        raise ValueError(f"{path}: not readable as safetensors: {found}") from None
+        cause = _instead(path) or error
+        raise ValueError(f"{path}: not readable as safetensors: {cause}") from None
 
 
 def read_tensors(
@@ -109,7 +109,7 @@ def read_tensors(
 
 
 def tensor_places(path: str | Path) -> dict[str, Place]:
-    """Where each tensor of a safetensors file lies, by its key; reads the header only."""
+    """Location of each tensor of a safetensors file, by its key; reads the header only."""
     with open_tensors(path), open(path, "rb") as file:  # the first checks the header
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
@@ -203,10 +203,10 @@ def write_tensors(
 
 
 def _instead(path: str | Path) -> str | None:
-    """What stands in a file in the place of tensors, where that is known."""
+    """Known content of a file that holds no tensors; None for any other."""
     try:
         with open(path, "rb") as file:
             start = file.read(100).lstrip().lower()
     except OSError:
         return None
-    return next((what for head, what in _INSTEAD.items() if start.startswith(head)), None)
+    return next((content for head, content in _INSTEAD.items() if start.startswith(head)), None)

@@ -12,9 +12,9 @@ from scipy import sparse
 from stethoscope.saes.formats import Encoder, load_decoder, load_encoder
 from stethoscope.saes.problem_sums import ProblemSums
 
-# Activations of one layer's features that are in memory at a time: 0.5 GB in fp32.
+# Activations of one layer's features in memory at a time: 0.5 GB in fp32.
 _ENTRIES = 1 << 27
-# Of a batch's texts: tokens on which each feature fires, and where any, its sums and maxima.
+# By text of a batch: tokens on which each feature fires; its sums and maxima where it fires.
 _Reduced = tuple[sparse.csr_matrix, np.ndarray, np.ndarray]
 
 
@@ -46,7 +46,7 @@ def sum_by_problem(
 
 
 def sae_quality(folder: Path, stream: torch.Tensor) -> dict[str, float]:
-    """How well the SAE in a folder reconstructs (tokens, d) residuals that it was not trained on.
+    """Quality of the SAE in a folder on (tokens, d) residuals that it was not trained on.
 
     explained_variance: 1 - squared error / variance around the mean; l0: mean number of active
     features a token; dead_share: share of features that fire on none of these tokens.
@@ -63,7 +63,7 @@ def sae_quality(folder: Path, stream: torch.Tensor) -> dict[str, float]:
 
 
 def quality_line(layer: int, quality: Mapping[str, float]) -> str:
-    """What a job says of one SAE's quality."""
+    """Progress line about one SAE's quality."""
     return (
         f"layer {layer}: explained variance {quality['explained_variance']:.3f}, "
         f"L0 {quality['l0']:.1f}, dead {quality['dead_share']:.0%}"

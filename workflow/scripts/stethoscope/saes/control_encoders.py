@@ -1,4 +1,4 @@
-"""Encoders without training, scored by the same rule as an SAE's: what does SP owe to the SAE?
+"""Untrained encoders, scored by the same rule as an SAE's, show how much of SP is due to training.
 
 If the profile over layers comes out the same, SP measures how far the residual stream tells the
 subjects apart, not what an SAE has learnt. Each control is an `Encoder` like an SAE's own.
@@ -21,7 +21,7 @@ def random_encoder(
 ) -> Encoder:
     """A random-init SAE: Gaussian columns of the SAE's norms that fire as often as its features.
 
-    sums: the SAE's own activation sums, which tell each feature's firing rate. stream: (tokens, d)
+    sums: the SAE's own activation sums, for each feature's firing rate. stream: (tokens, d)
     residuals, a sample; directions are taken from their mean, and each threshold is the value that
     the feature's share of them exceeds. A feature that never fires keeps an infinite one.
     """
@@ -32,8 +32,8 @@ def random_encoder(
     fires = np.bincount(sums.indices, weights=sums.fires, minlength=sums.n_features)
     rates = fires / sums.tokens.sum()
     ordered = -np.sort(-(stream @ drawn + shift), axis=0)
-    place = np.minimum(np.round(rates * len(stream)).astype(int), len(stream) - 1)
-    threshold = np.take_along_axis(ordered, place[None, :], axis=0)[0]
+    rank = np.minimum(np.round(rates * len(stream)).astype(int), len(stream) - 1)
+    threshold = np.take_along_axis(ordered, rank[None, :], axis=0)[0]
     threshold = np.where(fires > 0, np.maximum(threshold, 0), np.inf)
     return Encoder(drawn, shift.astype(np.float32), threshold.astype(np.float32))
 

@@ -1,9 +1,9 @@
-"""Sparse autoencoders as files: what a scan and a projection need of them. numpy only.
+"""Reader of SAE files, for scans and projections. numpy only.
 
 Reads, by what lies in a layer's folder: sae-lens' own saved form (cfg.json), Gemma Scope 2
 (config.json) and Llama Scope (hyperparams.json). sae-lens itself is not imported, which costs
-seconds in every job and for the published ones needs the network; the tests hold this reader
-against it. All are JumpReLU: a feature fires where its pre-activation exceeds its threshold.
+seconds in every job and for the published ones needs the network; the tests compare this
+reader with it. All are JumpReLU: a feature fires where its pre-activation exceeds its threshold.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BLOCK = 256  # rows of a decoder that are held at a time
 
 @dataclass(frozen=True)
 class Encoder:
-    """The encoder half of a JumpReLU SAE: what turns residuals into feature activations.
+    """The encoder half of a JumpReLU SAE, which turns residuals into feature activations.
 
     w_enc: (d, features); b_enc, threshold: (features,), all fp32. Any shift of the input by the
     decoder's bias is in b_enc already. A feature fires where its pre-activation x @ w_enc + b_enc
@@ -50,7 +50,7 @@ def load_encoder(folder: str | Path) -> Encoder:
     """The encoder of one layer's SAE.
 
     Raises ValueError, in one line, for an architecture or a normalization that this reader does
-    not know: its activations would be wrong without a sign of it.
+    not know: its activations would be silently wrong.
     """
     sae = _format_of(folder)
     with open_tensors(sae.weights) as file:
@@ -87,15 +87,17 @@ def check_sae(folder: str | Path, layer: int, width: int) -> None:
                 f"{sae.config_file}: {key} is {sae.config.get(key)!r}, expected '{expected}'"
             )
     with open_tensors(sae.weights) as file:
-        found = sae.width(file)
-    if found != width:
-        raise ValueError(f"{sae.weights}: is for residuals of {found}, the model's have {width}")
+        sae_width = sae.width(file)
+    if sae_width != width:
+        raise ValueError(
+            f"{sae.weights}: is for residuals of {sae_width}, the model's have {width}"
+        )
 
 
 class _Format:
-    """How one kind of release stores an SAE.
+    """Storage of an SAE in one kind of release.
 
-    known: what its configuration has to say. hook: key and value there that tell the layer.
+    known: required entries of its configuration. hook: key and value there that name the layer.
     w_enc, w_dec: keys of these tensors.
     """
 
@@ -109,19 +111,18 @@ class _Format:
         self.config_file, self.weights = folder / self.config_name, folder / self.weights_name
         self.config = read_json(self.config_file)
         for key, known in self.known.items():
-            if self.config.get(key) != known:
-                found = self.config.get(key)
-                raise ValueError(f"{self.config_file}: {key} is {found!r}, expected {known!r}")
+            if (value := self.config.get(key)) != known:
+                raise ValueError(f"{self.config_file}: {key} is {value!r}, expected {known!r}")
 
     def encoder(self, file: TensorFile) -> Encoder:
         return Encoder(*(file.read(key) for key in (self.w_enc, "b_enc", "threshold")))
 
     def rows(self, file: TensorFile, features: slice) -> np.ndarray:
-        """Decoder rows: what an activation of 1 adds to the residual stream."""
+        """Decoder rows, which an activation of 1 adds to the residual stream."""
         return file.read(self.w_dec, features)
 
     def bias(self, file: TensorFile) -> np.ndarray:
-        """What is added to the sum of the rows."""
+        """The decoder's bias."""
         return file.read("b_dec")
 
     def width(self, file: TensorFile) -> int:

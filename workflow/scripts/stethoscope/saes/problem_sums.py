@@ -1,4 +1,4 @@
-"""Sums of SAE activations over each problem: what specificity is computed from. numpy only."""
+"""Sums of SAE activations over each problem, from which SP is computed. numpy only."""
 
 from __future__ import annotations
 

@@ -30,14 +30,14 @@ def cache_residuals(
 ) -> dict[str, StoredResiduals]:
     """Residuals of several lists of texts, by name, each stored in a folder of its own.
 
-    model: folder of the base, which is loaded in a dtype of torch and freed again: it is gone when
-    the first SAE is read.
+    model: folder of the base, which is loaded in a dtype of torch and freed before the first SAE is
+    read.
     """
     base = load_model(model, getattr(torch, dtype)).to(device)
     tokenizer = load_tokenizer(model)
     return {
-        name: store_residuals(residuals(base, tokenizer, some), folder / name)
-        for name, some in texts.items()
+        name: store_residuals(residuals(base, tokenizer, group), folder / name)
+        for name, group in texts.items()
     }
 
 
@@ -139,7 +139,7 @@ def store_residuals(
 def _batches(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], batch_size: int, tokens: int
 ) -> Iterator[tuple[int, list[dict]]]:
-    """(number of the first text, what the tokenizer says of each) of texts in their order."""
+    """(number of the first text, encodings) of each batch of texts, in their order."""
     batch, longest = [], 0
     for number, text in enumerate(texts):
         encoded = dict(tokenizer(text))

@@ -20,7 +20,7 @@ from stethoscope.runtime.files import read_json, write_json
 
 @dataclass(frozen=True)
 class SaeSettings:
-    """How an SAE is trained.
+    """Settings of an SAE's training.
 
     features: dictionary width; k: mean number of active features a token; samples: activation
     vectors seen, with repetition; batch_size: of them a step; lr: Adam's, decaying to a tenth.

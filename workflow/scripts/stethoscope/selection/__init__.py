@@ -1,1 +1,1 @@
-"""Which layers to edit (paper, section 3: SP >= 4), and the controls."""
+"""Selection of the layers to edit (paper, section 3: SP >= 4), and of its controls."""

@@ -48,20 +48,20 @@ def by_permuted_specificity(
     seed: Seed,
     score: Score = "sp",
 ) -> np.ndarray:
-    """SP with the subjects' labels permuted over the problems: what SP says about no subject.
+    """SP with the subjects' labels permuted over the problems: a null of SP.
 
     Each subject keeps its number of problems, and one permutation serves all layers.
     scoring: fields of `Scoring`. draw: 1, 2, ...; each a permutation of its own.
     """
     from stethoscope.specificity.scores import Scoring, feature_scores, specificity_table
 
-    (layers, target, n_subjects), how = activation_sums, Scoring(**scoring)
+    (layers, target, n_subjects), rule = activation_sums, Scoring(**scoring)
     labels = np.random.default_rng([seed, draw]).permutation(layers[0].subjects)
     scores = {
-        layer: feature_scores(replace(sums, subjects=labels), target, n_subjects, how)
+        layer: feature_scores(replace(sums, subjects=labels), target, n_subjects, rule)
         for layer, sums in enumerate(layers)
     }
-    return _column(n_layers, specificity_table(scores, how.threshold), score)
+    return _column(n_layers, specificity_table(scores, rule.threshold), score)
 
 
 @selector(needs=("activation_sums",), scores=True)
@@ -72,12 +72,12 @@ def by_activation_magnitude(
         bool, Field(description="divide by the same of the other subjects")
     ] = False,
 ) -> np.ndarray:
-    """How much a layer's SAE features fire on the target in total: strength without specificity.
+    """Total activation of a layer's SAE features on the target: strength without specificity.
 
     The activation of a layer's features, summed over features, is the mean active value times L0
     of a token; averaged as in eq. (1), over tokens, then over the target's problems, in the SAE's
     own units. relative_to_others: divided by the same of the other subjects, each counting the
-    same; this takes out that activations grow with depth.
+    same, which removes the rise of activations with depth.
     """
     from stethoscope.specificity.scores import subject_means
 
@@ -97,7 +97,7 @@ def by_task_vector_norm(
         bool, Field(description="divide by the norm of the base's weights")
     ] = False,
 ) -> np.ndarray:
-    """||tau_l||_F over all modules of a layer: where fine-tuning itself changed most.
+    """||tau_l||_F over all modules of a layer: the size of its change by fine-tuning.
 
     relative_to_weights: divided by ||W_l||_F of the same modules of the base.
     """
@@ -135,19 +135,19 @@ def by_off_principal_energy(
 
 @selector(needs=("loss_gains",), scores=True)
 def by_first_order_gain(n_layers: int, loss_gains: "pd.DataFrame") -> np.ndarray:
-    """-<grad L, tau_l> at the base: how much the layer lowers the loss, to first order."""
+    """-<grad L, tau_l> at the base: the layer's decrease of the loss, to first order."""
     return _column(n_layers, loss_gains, "first_order")
 
 
 @selector(needs=("loss_gains",), scores=True)
 def by_add_one_in(n_layers: int, loss_gains: "pd.DataFrame") -> np.ndarray:
-    """L(theta) - L(theta + tau_l): what the layer does alone."""
+    """L(theta) - L(theta + tau_l): the layer's effect alone."""
     return _column(n_layers, loss_gains, "add_one_in")
 
 
 @selector(needs=("loss_gains",), scores=True)
 def by_leave_one_out(n_layers: int, loss_gains: "pd.DataFrame") -> np.ndarray:
-    """L(theta + tau without tau_l) - L(theta + tau): what it does once the others are there."""
+    """L(theta + tau without tau_l) - L(theta + tau): the layer's effect beside all others."""
     return _column(n_layers, loss_gains, "leave_one_out")
 
 

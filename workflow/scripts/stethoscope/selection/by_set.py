@@ -1,4 +1,4 @@
-"""Selectors that know their set of layers: from other selections, from depth, or at random."""
+"""Selectors of a set of layers: from other selections, by depth, or at random."""
 
 import math
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ def by_window(
 ) -> list[int]:
     """As many neighbouring layers as `like` has: the 'first', the 'middle' or the 'last' ones.
 
-    Where the middle cannot be met exactly, it is the earlier of the two windows.
+    Of two equally central windows the middle is the earlier.
     """
     spare = n_layers - len(like)
     start = {"first": 0, "middle": spare // 2, "last": spare}[at]
@@ -116,8 +116,8 @@ def by_random(
 ) -> list[int]:
     """The draw-th of a sequence of distinct random sets with as many layers as `like`.
 
-    draw: 1, 2, ...; a set equal to `like` or to an earlier draw is drawn again, so that a control
-    never is the thing it controls. within: draw from these layers only. match_norm_of: of
+    draw: 1, 2, ...; a set equal to `like` or to an earlier draw is drawn again, so that no
+    control equals its original. within: draw from these layers only. match_norm_of: of
     `candidates` such sets (1000 unless given, or all where there are fewer) the draw-th closest to
     `like` in sum_l ||tau_l||^2, so that the raw edits have nearly the same norm; equally close sets
     stay in the order of their drawing.

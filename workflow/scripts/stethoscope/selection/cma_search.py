@@ -1,7 +1,6 @@
 """CMA-ES over one alpha a layer, with perplexity as its fitness (paper, appendix D).
 
-The library is Hansen's own `cma`. numpy and pandas besides: what a candidate is worth is for the
-caller to say.
+The library is Hansen's own `cma`. The caller computes the fitness of a candidate.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ DIGITS = 4  # of an alpha; a candidate is measured, recorded and built with the 
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How CMA-ES searches, in the terms of `cma` (in brackets).
+    """Settings of CMA-ES, with `cma`'s own names in brackets.
 
-    evaluations: the generation in which they are used up is the last. population: candidates a
+    evaluations: the generation that uses them up is the last. population: candidates a
     generation (popsize). sigma: first standard deviation of each alpha (sigma0).
     start: alpha of each layer that the first generation is centred on (x0). bounds: smallest and
     largest alpha. seed: of the samples.
@@ -63,16 +62,16 @@ def search(
     rows, generation = [], 0
     while len(rows) < settings.evaluations and not strategy.stop():
         generation += 1
-        sampled, found = strategy.ask(), []
+        sampled, values = strategy.ask(), []
         for alphas in sampled:
             alphas = np.round(alphas, DIGITS) + 0.0  # no -0.0
-            found.append(fitness(alphas))
-            if not np.isfinite(found[-1]):
-                raise ValueError(f"fitness {found[-1]} of the alphas {alphas.tolist()}")
-            rows.append([len(rows) + 1, generation, found[-1], *alphas])
-        strategy.tell(sampled, found)
+            values.append(fitness(alphas))
+            if not np.isfinite(values[-1]):
+                raise ValueError(f"fitness {values[-1]} of the alphas {alphas.tolist()}")
+            rows.append([len(rows) + 1, generation, values[-1], *alphas])
+        strategy.tell(sampled, values)
         best = min(row[2] for row in rows)
-        progress(f"generation {generation}: {min(found):.4f}, best so far {best:.4f}")
+        progress(f"generation {generation}: {min(values):.4f}, best so far {best:.4f}")
     columns = ["candidate", "generation", "perplexity", *alpha_columns(n_layers)]
     return pd.DataFrame(rows, columns=columns)
 
@@ -85,8 +84,8 @@ def keep(candidates: pd.DataFrame, best: int, spread: int) -> pd.DataFrame:
     candidates that hardly differ: its best alone have too narrow a range of perplexity for a
     correlation to mean anything.
 
-    candidates: as `search` makes them. Returns their rows with `why` (best or spread). Of
-    candidates that are as good or as near, the earlier counts.
+    candidates: as `search` makes them. Returns their rows with `why` (best or spread). Ties
+    go to the earlier candidate.
 
     Raises ValueError when there are fewer distinct candidates.
     """
@@ -100,8 +99,8 @@ def keep(candidates: pd.DataFrame, best: int, spread: int) -> pd.DataFrame:
     kept = list(range(best))
     for wanted in np.linspace(perplexities[best - 1], perplexities[-1], spread + 1)[1:]:
         near = np.argsort(abs(perplexities - wanted), kind="stable")
-        kept.append(next(place for place in near.tolist() if place not in kept))
-    why = ["best" if place < best else "spread" for place in sorted(kept)]
+        kept.append(next(index for index in near.tolist() if index not in kept))
+    why = ["best" if index < best else "spread" for index in sorted(kept)]
     return distinct.iloc[sorted(kept)].assign(why=why)
 
 

@@ -1,6 +1,6 @@
-"""What selectors are given: things that a setting names, and results of earlier rules.
+"""Inputs of selectors: objects that a setting names, and results of earlier rules.
 
-Rules import this to know what a selection reads, so that pandas is imported in functions only.
+Rules import this module, so that pandas is imported in functions only.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reference:
-    """A setting whose value in a study is the name of something that the study defines.
+    """A setting whose value in a study is the name of an object that the study defines.
 
     section: of the study, which defines it. path: of its file below a seed's folder, with {} for
-    the name; a selector is then given what `load` reads from it, and the name otherwise.
+    the name; a selector gets what `load` reads from it, or the name if there is no path.
     """
 
     section: str
@@ -49,7 +49,7 @@ class Window(BaseModel):
 
 
 class SubjectSums(NamedTuple):
-    """Activation sums by layer; the index of the subject in question, and how many there are."""
+    """Activation sums by layer; the index of the target, and the number of subjects."""
 
     layers: Sequence[ProblemSums]
     target: int
@@ -58,7 +58,7 @@ class SubjectSums(NamedTuple):
 
 @dataclass(frozen=True)
 class Need:
-    """A result of earlier rules. settings: keys by which a study says which one.
+    """A result of earlier rules. settings: keys that identify it in a study.
 
     path: of its file below a seed's folder, holding these keys and, where there is a file a layer,
     {layer}; empty where the study itself holds it. load: makes it from the paths, the settings of

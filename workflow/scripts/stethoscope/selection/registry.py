@@ -1,14 +1,14 @@
-"""Selectors by name: what a study says of each, and what each needs from earlier rules.
+"""Selectors by name, with the settings and the results of earlier rules that each needs.
 
 A selector is one function decorated with `selector`; it returns a sorted list of layers, or with
 `scores=True` a score of each layer, of which the highest are taken. A study calls it by the
 function's name without `by_`. Its parameters are
 
     n_layers     number of decoder layers,
-    draw         1, 2, ... where it draws; the study then says `draws`, how many,
-    its needs    what earlier rules made, loaded (needs.py),
+    draw         1, 2, ... if it draws; the study then gives `draws`, their number,
+    its needs    results of earlier rules, loaded (needs.py),
     all others   settings that the study gives, checked against their annotated types; a default of
-                 None is that of a key which may be absent.
+                 None marks an optional key.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Selector:
     scores: bool = False
 
     def settings(self) -> dict[str, tuple[Any, Any]]:
-        """Annotated type and default (`...` where there is none) of what a study says, by key.
+        """Annotated type and default (`...` for none) of each setting, by key.
 
-        How layers are taken from scores is not among them: it is the same for all that score.
+        Without the settings that take layers from scores, which all selectors that score share.
         """
         settings = {
             key: (kind, ...) for need in self.needs for key, kind in NEEDS[need].settings.items()
@@ -54,7 +54,7 @@ class Selector:
         return settings
 
     def references(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, Reference, list[str]]]:
-        """(key, what it refers to, the names that it gives) of settings that name things."""
+        """(key, reference, names) of each setting that names objects of the study."""
         kinds = self.settings() | ({"like": (Layers, None)} if self.scores else {})
         for key, (kind, _) in kinds.items():
             reference, value = _reference(kind), settings.get(key)

@@ -1,4 +1,4 @@
-"""Selection of layers by any selector: what it is given, and what it selects."""
+"""Selection of layers by any selector: its inputs, and its result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stethoscope.specificity.choice import Choice
 def load_given(
     settings: Mapping[str, Any], files: Mapping[str, list[str]], subjects: list[str]
 ) -> dict[str, Any]:
-    """What `select_and_score` is given: settings, the things that they name, and the needs.
+    """Arguments of `select_and_score`: settings, the objects that they name, and the needs.
 
     settings: of the study. files: those of `Selector.inputs`, as paths that exist. subjects: the
     study's, in the order of the activation sums' indices.
@@ -34,7 +34,7 @@ def load_given(
 
 
 def select_and_score(by: str, n_layers: int, **given: Any) -> tuple[list[int], list[float] | None]:
-    """The layers that a selector selects, and the score of each layer where it scores them.
+    """The layers that a selector selects, and the score of each layer if it scores them.
 
     Raises ValueError when a score is not a finite number or not one a layer.
     """
@@ -81,9 +81,9 @@ def highest(
 
 
 def selection_record(n_layers: int, draws: int | None, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What the file of a selection holds: `layers`, and `scores` where there are any.
+    """Content of a selection's file: `layers`, and `scores` if there are any.
 
-    Of one with draws, these for each of them in a list `draws`. given: as of `load_given`.
+    With draws, a list `draws` of these. given: from `load_given`.
     """
 
     def one(**drawn: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which layers a score selects (paper, section 3), and how alike two selections are."""
+"""Layers that a score selects (paper, section 3), and the similarity of two selections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Choice:
-    """How layers are selected from a score: the `top` highest, or all with `at_least` a value."""
+    """Rule that selects layers by a score: the `top` highest, or all with `at_least` a value."""
 
     score: str = "sp"
     top: int | None = None

@@ -2,8 +2,8 @@
 
 A resampling of the problems is two rows of weights over them, one whose product with the problems'
 token means is the target's mean and one whose product is the others' macro mean, so that all
-resamplings of a layer are two matrix products. The same resamplings serve every layer: that is
-what makes a maximum over layers, or a set of layers, meaningful.
+resamplings of a layer are two matrix products. The same resamplings serve every layer, so
+that a maximum over layers, or a set of layers, is meaningful.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Resampling:
 
     @classmethod
     def of(cls, labels: np.ndarray, counts: np.ndarray, target: int, n_subjects: int) -> Resampling:
-        """From each problem's subject and how often it occurs, a row a resampling."""
+        """From each problem's subject and its occurrences, a row a resampling."""
         others = np.zeros(counts.shape)
         for subject in range(n_subjects):
             occurring = counts * (labels == subject)

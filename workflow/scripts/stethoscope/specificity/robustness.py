@@ -1,7 +1,7 @@
-"""How far a layer's specificity can be trusted: nulls, resampling, and what eq. (1) leaves open.
+"""Robustness of a layer's specificity: nulls, resampling, and choices that eq. (1) leaves open.
 
 The paper selects layers by the largest of thousands of ratios and gives no error bar. Here that
-maximum is compared with what permuted subject labels give (null), scored on problems that did not
+maximum is compared with that of permuted subject labels (null), scored on problems that did not
 choose the feature (cross-fitted SP), resampled over problems (bootstrap), and recomputed with other
 epsilons, units and denominators. All of it is a re-score of the per-problem sums.
 """
@@ -38,7 +38,7 @@ _TIE = 1e-5  # relative; resamplings are scored in float32, so that equal scores
 class Robustness:
     """Results of `robustness`, as tidy tables.
 
-    layers: a row a layer. measures: `measure value low high p`, what is one number for all layers.
+    layers: a row a layer. measures: `measure value low high p`, numbers about all layers together.
     sensitivity: a row for each way to compute SP. profiles: SP of each layer in each of these.
     """
 
@@ -54,7 +54,7 @@ class Profiles:
 
     observed: (2, layers). null, bootstrap: (resamples, 2, layers), under permuted labels and
     resampled problems. crossed, halves: (splits, 2, layers), cross-fitted and plain eq. (2) of the
-    two halves (in place of the scores). active: (layers,) mean active values.
+    two halves (instead of the scores). active: (layers,) mean active values.
     """
 
     observed: np.ndarray
@@ -77,7 +77,7 @@ def robustness(
     at_least: float,
     epsilons: Sequence[float],
 ) -> Robustness:
-    """How robust the specificity of all layers for one subject is.
+    """Robustness of all layers' specificity for one subject.
 
     sums: by layer, of the same problems. subjects: names in the order of the sums' indices.
     choice: the rule that selects layers. resamples: of the permutation and of the bootstrap;

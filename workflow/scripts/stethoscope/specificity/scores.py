@@ -20,10 +20,10 @@ COLUMNS = ["layer", "sp", "n_features", "feature", "sp_smooth", "feature_smooth"
 
 @dataclass(frozen=True)
 class Scoring:
-    """How SP is computed.
+    """Settings of SP.
 
     epsilon: of eq. (1). unit: 'mean_active' measures activations in multiples of the layer's mean
-    active value, so that epsilon means the same in each layer; 'raw' takes them as they come.
+    active value, so that epsilon means the same in each layer; 'raw' leaves them as they are.
     smoothing_quantile: the smoothing is this quantile of the subject-averaged means of the features
     that fire at all. threshold: a feature is domain-specific above it (tau of section 3).
     """
@@ -78,7 +78,7 @@ def smoothed_specificity(
 
 
 def layer_specificity(feature_specificity: np.ndarray) -> tuple[float, int]:
-    """SP of a layer: the largest specificity over its features, and which feature has it.
+    """SP of a layer: the largest specificity over its features, and the feature that has it.
 
     Paper, eq. (2). feature_specificity: (features,).
     """
@@ -110,7 +110,7 @@ def feature_scores(
 def specificity_table(
     layers: Mapping[int, tuple[np.ndarray, np.ndarray]], threshold: float
 ) -> pd.DataFrame:
-    """One row a layer: its SP, how many features are specific, which feature is the most so.
+    """One row a layer: its SP, the number of specific features, the most specific feature.
 
     layers: the two arrays of `feature_scores` for each layer. threshold: that of `Scoring`.
     """

@@ -20,9 +20,9 @@ def other_mean(
 ) -> np.ndarray:
     """(features,) denominator of eq. (1): the mean over the other subjects, or a stricter one.
 
-    means: (subjects, features). without: another subject to leave out, which tells whether SP
+    means: (subjects, features). without: another subject to leave out, which shows whether SP
     means "target against the others" or "target against that one". largest: each feature's largest
-    mean over the others in place of their mean.
+    mean over the others instead of their mean.
     """
     left_out = [target] if without is None else [target, without]
     others = np.delete(means, left_out, axis=0)

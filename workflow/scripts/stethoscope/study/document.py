@@ -1,6 +1,6 @@
 """Write the JSON schema and the tables of config/README.md from the study's model.
 
-`make schema` runs it, after a change of a key, a default or a description; a test fails without.
+Run `make schema` after a change of a key, a default or a description; a test checks both files.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def schema() -> dict:
 
 
 def tables() -> str:
-    """Markdown: of each section its keys, what they allow, their defaults and descriptions."""
+    """Markdown tables of each section: keys, allowed values, defaults and descriptions."""
     root = schema()
     simple, parts = [], []
     for section, node in root["properties"].items():
@@ -48,7 +48,7 @@ def tables() -> str:
 
 
 def write(config: Path = CONFIG) -> None:
-    """Write both files into the folder of studies; only what is between the marks of README.md."""
+    """Write both files into the folder of studies; of README.md only the part between its marks."""
     text = json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
     (config / "schemas/study.schema.json").write_text(text, encoding="utf-8")
     readme = config / "README.md"
@@ -77,20 +77,20 @@ def _table(rows: list[Row]) -> str:
 
 
 def _rows(key: str, node: Mapping, required: bool, root: Mapping, seen: dict) -> Iterator[Row]:
-    """Key, allowed values, default and description of a key and of all below it.
+    """Key, allowed values, default and description of a key and of all keys below it.
 
-    seen: by the name of a section the key that has shown what is below it.
+    seen: for each section listed already, the key that listed it.
     """
     section, allowed = node.get("$ref"), _allowed(node, root)
     node = resolved(node, root)
-    values, about = _values(node, root), node.get("description", "")
+    values, description = _values(node, root), node.get("description", "")
     if "properties" in node and section in seen:
-        yield f"`{key}`", f"as `{seen[section]}`", "required" if required else "", about
+        yield f"`{key}`", f"as `{seen[section]}`", "required" if required else "", description
         return
     seen[section] = key
     nested = "properties" in node or "properties" in values or "discriminator" in values
     default = "required" if required else "" if nested else _default(node.get("default"))
-    yield f"`{key}`", allowed, default, about
+    yield f"`{key}`", allowed, default, description
     if "discriminator" in values:
         yield from _rows_of_options(f"{key}.<name>", values, root)
     for above, part in ((key, node), (f"{key}.<name>", values)):
@@ -100,7 +100,7 @@ def _rows(key: str, node: Mapping, required: bool, root: Mapping, seen: dict) ->
 
 
 def _rows_of_options(key: str, node: Mapping, root: Mapping) -> Iterator[Row]:
-    """Of sections that a tag tells apart: the keys of each, then each key once."""
+    """The keys of each section that a tag selects, then a row of each key."""
     tag, keys = node["discriminator"]["propertyName"], {}
     for option, reference in node["discriminator"]["mapping"].items():
         section = resolved({"$ref": reference}, root)
@@ -119,7 +119,7 @@ def _rows_of_options(key: str, node: Mapping, root: Mapping) -> Iterator[Row]:
 
 
 def _values(node: Mapping, root: Mapping) -> Mapping:
-    """What a mapping of free names holds, if it does."""
+    """Schema of the values of a mapping with free names; empty for any other."""
     patterns = [*node.get("patternProperties", {}).values(), node.get("additionalProperties")]
     return resolved(patterns[0], root) if isinstance(patterns[0], Mapping) else {}
 

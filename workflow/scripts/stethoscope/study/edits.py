@@ -1,4 +1,4 @@
-"""What is added to the base model: the settings of an edit, of its transform and of a merge."""
+"""Settings of an edit, of its transform and of a merge."""
 
 from __future__ import annotations
 

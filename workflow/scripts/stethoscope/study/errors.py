@@ -1,4 +1,4 @@
-"""What is wrong with a study, in one line: the key, what it is, what is allowed, what was meant."""
+"""Errors of a study, in one line: key, value, allowed values and a suggestion."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-# What each type of pydantic's errors says of a value.
-_SAYS = {
+# Predicates for pydantic's types of errors.
+_PREDICATES = {
     "string_type": "is not text",
     "int_type": "is not a whole number",
     "float_type": "is not a number",
@@ -31,20 +31,20 @@ _SAYS = {
 
 
 def did_you_mean(word: str, allowed: list[str]) -> str:
-    """What may stand there, the nearest to a misspelled word first."""
+    """The allowed words, after the one nearest to a misspelled word."""
     near = difflib.get_close_matches(word, allowed, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     return f" ({hint}allowed: {', '.join(allowed)})"
 
 
 def explain(errors: list[dict], schema: Mapping) -> str:
-    """One line on the first of pydantic's errors; a misspelled key before all that it leads to.
+    """One line on the first of pydantic's errors; a misspelled key before its consequences.
 
     errors: as `ValidationError.errors` returns them. schema: the model's JSON schema.
     """
     unknown = ("extra_forbidden", "invalid_key")
     error = min(errors, key=lambda error: (error["type"] not in unknown, len(error["loc"])))
-    kind, value, about = error["type"], error["input"], error.get("ctx", {})
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
     path, node = _located(error["loc"], schema)
     if kind in (*unknown, "missing"):
         *path, name = path
@@ -57,7 +57,7 @@ def explain(errors: list[dict], schema: Mapping) -> str:
     if kind == "section":
         return f"{key}: {error['msg']}"
     if kind == "union_tag_not_found":
-        return f"{key}: {about['discriminator']} is missing"
+        return f"{key}: {context['discriminator']} is missing"
     if kind == "union_tag_invalid":
         tag = node["discriminator"]["propertyName"]
         key, value, allowed = f"{key}.{tag}", value[tag], [*node["discriminator"]["mapping"]]
@@ -65,10 +65,11 @@ def explain(errors: list[dict], schema: Mapping) -> str:
     if kind == "literal_error":
         allowed = node.get("enum", [node.get("const")])
         return f"{key}: {value!r} is not allowed{did_you_mean(str(value), allowed)}"
-    said = _SAYS[kind].format_map(about) if kind in _SAYS else error["msg"]
+    known = _PREDICATES.get(kind)
+    predicate = known.format_map(context) if known else error["msg"]
     hint = _number_meant(value) if kind in ("int_type", "float_type") else ""
     described = f" ({node['description']})" if "description" in node else ""
-    return f"{key}: {value!r} {said}{hint}{described}"
+    return f"{key}: {value!r} {predicate}{hint}{described}"
 
 
 def _located(loc: tuple, schema: Mapping) -> tuple[list[str], Mapping]:
@@ -76,9 +77,9 @@ def _located(loc: tuple, schema: Mapping) -> tuple[list[str], Mapping]:
     path: list[str] = []
     above = node = schema
     for part in loc:
-        if part == "[key]":  # the key itself is wrong, not what it leads to
+        if part == "[key]":  # the key itself is wrong, not its value
             return path[:-1], resolved(above.get("propertyNames", {}), schema)
-        if "discriminator" in node:  # then comes the option that the value belongs to
+        if "discriminator" in node:  # this part names the option
             node = resolved({"$ref": node["discriminator"]["mapping"][part]}, schema)
             continue
         if "oneOf" in node and "properties" not in node:
@@ -99,7 +100,7 @@ def _below(node: Mapping, part: str | int) -> Mapping:
 
 
 def resolved(node: Mapping, schema: Mapping) -> Mapping:
-    """A part of a JSON schema with what its $ref names; its own words come before those of that."""
+    """A part of a JSON schema with its $ref resolved; its own keys take precedence."""
     if "$ref" not in node:
         return node
     own = {key: value for key, value in node.items() if key != "$ref"}
@@ -107,7 +108,7 @@ def resolved(node: Mapping, schema: Mapping) -> Mapping:
 
 
 def _number_meant(value: Any) -> str:
-    """A hint for a letter O in place of a zero, and for 4e-3, which YAML reads as text."""
+    """A hint for a letter O instead of a zero, and for 4e-3, which YAML reads as text."""
     try:
         number = float(value.replace("O", "0").replace("o", "0"))
     except (AttributeError, ValueError):

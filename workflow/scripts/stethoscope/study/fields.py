@@ -57,7 +57,7 @@ Some = Annotated[list[Item], Field(min_length=1), *DISTINCT]
 
 
 def optional(description: str, **constraints: Any) -> Any:
-    """A key that may be absent and then is absent from the checked study too; never null."""
+    """A key that may be absent, and then is absent from the checked study too; never null."""
     return Field(default=None, description=description, **constraints)
 
 
@@ -77,7 +77,7 @@ class Section(BaseModel):
     @classmethod
     def _keys_that_go_together(cls, content: Any) -> Any:
         if not isinstance(content, Mapping) or set(content) - set(cls.model_fields):
-            return content  # a misspelled key explains what is missing
+            return content  # report the misspelled key, not the one that it leaves missing
         if cls.exactly_one and sum(key in content for key in cls.exactly_one) != 1:
             raise PydanticCustomError(
                 "section", f"needs exactly one of {', '.join(cls.exactly_one)}"

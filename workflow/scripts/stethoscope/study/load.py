@@ -19,7 +19,7 @@ from stethoscope.study.references import broken_references
 
 
 class StrictLoader(yaml.SafeLoader):
-    """YAML without silent surprises: a key given twice is an error instead of the last one wins."""
+    """YAML in which a repeated key is an error; plain YAML silently takes the last one."""
 
 
 def _mapping_without_duplicates(loader: StrictLoader, node: yaml.MappingNode) -> dict:
@@ -61,7 +61,7 @@ def check(config: Mapping, source: str) -> dict:
 
     A value may be written as {value, assumed: true, reason}: where the paper is silent, the study
     says so and why. Such values are replaced by their `value` and listed under `assumptions`.
-    source: what the error names as the file.
+    source: the file that an error names.
     """
     assumptions: list[dict] = []
     try:

@@ -1,4 +1,4 @@
-"""Questions that rules ask of a checked study. Standard library only."""
+"""Lookups in a checked study, for rules. Standard library only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from stethoscope.edits.spec import SETTINGS_OF, EditSpec
 from stethoscope.names import BASE, EditId, SelectionId, edit_name
 
-# What an edit is for, in the order in which tables list them; `base` is the unedited model.
+# Roles of edits, in the order in which tables list them; `base` is the unedited model.
 ROLES = ("base", "full", "random", "projection", "projection_matched", "ours", "other", "control")
 _GENERATION = (
     "batch_size", "max_gen_toks", "tasks", "num_fewshot", "chat_template", "backend", "dtype",
@@ -29,7 +29,7 @@ def stream_width(study: Mapping) -> int:
 
 
 def split_sizes(study: Mapping, split: str) -> dict[str, int]:
-    """Problems of each subject that the study asks for in a split, such as validation."""
+    """Number of problems of each subject in a split, such as validation."""
     data = study["data"]
     sizes = data["math"][split] if "math" in data else data["generate"]["splits"][split]
     return {subject: sizes["except"].get(subject, sizes["each"]) for subject in study["subjects"]}
@@ -46,13 +46,13 @@ def selection_ids(study: Mapping, name: str) -> list[SelectionId]:
 
 
 def scoring(study: Mapping) -> dict:
-    """What scores specificity: how it is examined, its controls and the scan are other jobs'."""
+    """Settings of specificity scores, without those of its robustness, controls and scan."""
     others = ("stability", "controls", "dtype")
     return {key: value for key, value in study["specificity"].items() if key not in others}
 
 
 def edit_spec(study: Mapping, spec: str) -> EditSpec:
-    """What an edit is made of; the base is the empty edit."""
+    """The spec of an edit; the base is the empty edit."""
     return EditSpec({}) if spec == BASE else EditSpec.of(study["edits"][spec])
 
 
@@ -86,7 +86,7 @@ def exported(study: Mapping) -> list[str]:
 
 
 def generation(study: Mapping, split: str = "test") -> dict[str, Any]:
-    """What can change an answer; the noise floor has another batch size, a protocol its own ways.
+    """Settings that can change an answer; the noise floor and protocols override some of them.
 
     split: whose answers; test, sweep, noise or the name of a protocol.
     """
@@ -119,8 +119,8 @@ def edit_table(study: Mapping) -> list[dict[str, Any]]:
     """
     rows = []
     for spec in edit_specs(study):
-        about = {"role": "base", "label": "Base model", "transform": "raw"}
-        about |= study["edits"].get(spec, {})
+        settings = {"role": "base", "label": "Base model", "transform": "raw"}
+        settings |= study["edits"].get(spec, {})
         for edit in edit_ids(study, spec):
             layers = None if spec == BASE else selection_of(study, edit)
             rows.append(
@@ -128,22 +128,22 @@ def edit_table(study: Mapping) -> list[dict[str, Any]]:
                     "edit": edit_name(edit),
                     "spec": spec,
                     "draw": edit.draw,
-                    "role": about["role"],
-                    "label": about["label"],
+                    "role": settings["role"],
+                    "label": settings["label"],
                     "selection": layers and layers.name,
                     "selection_draw": layers and layers.draw,
-                    "transform": about["transform"],
-                    "evaluated": int(spec == BASE or about["evaluate"]),
+                    "transform": settings["transform"],
+                    "evaluated": int(spec == BASE or settings["evaluate"]),
                 }
             )
     return sorted(rows, key=lambda row: ROLES.index(row["role"]))
 
 
 def merged_pairs(study: Mapping) -> list[dict[str, Any]]:
-    """What interferes: first and second vector, selection, its draw, and density.
+    """Pairs of vectors that edits merge: first, second, selection, its draw, and density.
 
-    Of edits that merge several vectors, each once, the vectors of a pair in the order of their
-    names. density is 1 for the vectors themselves, and what a transform that trims them keeps.
+    Each pair once, in the order of names. density: 1 for the vectors themselves, and the share
+    that a trimming transform keeps.
     """
     keys = ("first", "second", "selection", "draw", "density")
     pairs: dict[tuple, None] = {}
@@ -151,8 +151,8 @@ def merged_pairs(study: Mapping) -> list[dict[str, Any]]:
         density = float(edit.get("merging", {}).get("density", 1.0))
         for layers in (selection_of(study, drawn) for drawn in edit_ids(study, spec)):
             for pair in combinations(sorted(edit["vectors"]), 2):
-                where = (*pair, layers.name, layers.draw)
-                pairs |= {(*where, 1.0): None, (*where, density): None}
+                key = (*pair, layers.name, layers.draw)
+                pairs |= {(*key, 1.0): None, (*key, density): None}
     return [dict(zip(keys, pair, strict=True)) for pair in pairs]
 
 
@@ -171,7 +171,7 @@ def control_encoders(study: Mapping) -> list[tuple[str, str]]:
 def choice_of_layers(study: Mapping) -> dict[str, Any]:
     """The rule by which 'ours' takes layers from a score: `score`, and `top` or `at_least`.
 
-    Where 'ours' takes them otherwise, the threshold that specificity.stability asks about.
+    If 'ours' has neither, the threshold of specificity.stability.
     """
     ours = next(edit["selection"] for edit in study["edits"].values() if edit["role"] == "ours")
     selection = study["selections"][ours]
@@ -198,7 +198,7 @@ def alphas(study: Mapping, spec: str) -> list[float]:
 
 
 def own_draws(study: Mapping, edit: Mapping) -> int | None:
-    """How many edits one stands for: what its search keeps, or the draws of its transform."""
+    """Number of an edit's own draws: candidates of its search, or draws of its transform."""
     if "search" in edit:
         search = study["searches"][edit["search"]]
         return search["best"] + search["spread"]

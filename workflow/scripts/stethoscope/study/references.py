@@ -1,4 +1,4 @@
-"""What sections of a study say of each other: names without a definition, sizes out of reach."""
+"""Checks across sections of a study: undefined names, sizes out of reach."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _selection(study: Mapping, selection: Mapping, key: str) -> Iterator[str]:
         "saes": scored_encoders(study),
         "subjects": study["subjects"],
         "vectors": study["vectors"],
-        # One with draws is several: nothing can be made from it.
+        # A selection with draws is several sets, which no other can refer to.
         "selections": [name for name, other in study["selections"].items() if "draws" not in other],
     }
     for setting, reference, names in SELECTORS[selection["by"]].references(selection):
@@ -104,7 +104,7 @@ def _selection(study: Mapping, selection: Mapping, key: str) -> Iterator[str]:
 
 
 def _circles(selections: Mapping) -> Iterator[str]:
-    """Selections that are made from one another, so that none can be the first."""
+    """Selections that depend on one another."""
     waiting = {
         name: {
             other
@@ -139,7 +139,7 @@ def _edit(study: Mapping, name: str, edit: Mapping) -> Iterator[str]:
 
 
 def _searched_edit(study: Mapping, edit: Mapping, key: str) -> Iterator[str]:
-    """What keeps an edit from being exactly the configurations that its search measured."""
+    """Settings by which an edit differs from the configurations that its search measured."""
     search = study["searches"][edit["search"]]
     if edit["vectors"] != {search["vector"]: 1}:
         yield f"{key}.vectors: expected {search['vector']}: 1.0, as its search has it"
@@ -198,7 +198,7 @@ def _projection(study: Mapping, edit: Mapping, key: str) -> Iterator[str]:
 
 
 def _answers(study: Mapping, name: str, edit: Mapping) -> Iterator[str]:
-    """What an edit that is not evaluated cannot have."""
+    """Settings that only an evaluated edit can have."""
     if edit["evaluate"]:
         return
     if edit["role"] != "other":
@@ -232,8 +232,8 @@ def _protocols(study: Mapping) -> Iterator[str]:
     protocols = study["evaluation"]["protocols"]
     for name in ("test", *protocols):
         key = f"evaluation.protocols.{name}" if name in protocols else "evaluation"
-        how = generation(study, name)
-        if how["num_fewshot"] and how["tasks"] == "local":
+        settings = generation(study, name)
+        if settings["num_fewshot"] and settings["tasks"] == "local":
             yield f"{key}.num_fewshot: tasks: local has no examples; tasks: minerva_math has"
         if name in ("test", "validation", "sweep", "noise") and name in protocols:
             yield f"{key}: '{name}' is an evaluation of every study; choose another name"

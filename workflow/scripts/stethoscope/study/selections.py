@@ -1,7 +1,4 @@
-"""Settings of each selector of layers; `by` names it, docs/selectors.md says what it is for.
-
-They are those that the selectors' functions declare.
-"""
+"""Settings of each layer selector, as its function declares them; docs/selectors.md."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How models are trained and alphas are searched: every setting, with its default.
+"""Settings of training and of searches for alphas, with all defaults.
 
-The settings of models/pretrain.py, models/lora.py, saes/train.py and selection/cma_search.py have
-none: a test compares them with these.
+Dataclasses of models/pretrain.py, models/lora.py, saes/train.py and selection/cma_search.py have no
+defaults; a test compares their fields with these.
 """
 
 from __future__ import annotations

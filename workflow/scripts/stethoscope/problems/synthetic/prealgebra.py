@@ -45,8 +45,8 @@ def add_fractions(rng: Random, level: int) -> Question:
 
 
 def percentage(rng: Random, level: int) -> Question:
-    some = ((10, 20, 50), (10, 20, 25, 50), range(10, 100, 10), range(5, 100, 5), range(2, 100))
-    percent = rng.choice(some[level - 1])
+    grid = ((10, 20, 50), (10, 20, 25, 50), range(10, 100, 10), range(5, 100, 5), range(2, 100))
+    percent = rng.choice(grid[level - 1])
     unit = 100 // math.gcd(percent, 100)
     number = unit * rng.randint(1, max(1, at(level, 200, 400, 400, 600, 900) // unit))
     return (
