@@ -20,11 +20,11 @@ def main(inputs, outputs, params, wildcards, progress) -> None:
     base = Path(inputs.model).parent
     vector = TaskVector.load(inputs.vector)
     check_base(vector, base, inputs.vector)
-    about = {key: settings.pop(key) for key in ("vector", "subject", "fitness", "problems")}
+    identity = {key: settings.pop(key) for key in ("vector", "subject", "fitness", "problems")}
     counts = {key: settings.pop(key) for key in ("best", "spread")}
-    problems = of_subject(read_problems(inputs.problems), about["subject"])
+    problems = of_subject(read_problems(inputs.problems), identity["subject"])
     model = load_model(base).to(params.device)
-    batches = solution_batches(load_tokenizer(base), problems[: about["problems"]])
+    batches = solution_batches(load_tokenizer(base), problems[: identity["problems"]])
 
     def perplexity(alphas: np.ndarray) -> float:
         with edited(model, scaled(vector, alphas)):
@@ -40,18 +40,18 @@ def main(inputs, outputs, params, wildcards, progress) -> None:
         }
         for row in keep(candidates, **counts).to_dict("records")
     ]
-    found = {
+    result = {
         "search": wildcards.search,
-        **about,
+        **identity,
         "perplexity_base": perplexity(np.zeros(n_layers)),
         "perplexity_full": perplexity(np.ones(n_layers)),
         "kept": kept,
     }
     write_table(outputs.candidates, candidates)
-    write_json(outputs.best, found)
+    write_json(outputs.best, result)
     progress(
         f"perplexity {kept[0]['perplexity']:.4f} to {kept[-1]['perplexity']:.4f}, of the base "
-        f"{found['perplexity_base']:.4f}, of the full merge {found['perplexity_full']:.4f}"
+        f"{result['perplexity_base']:.4f}, of the full merge {result['perplexity_full']:.4f}"
     )
 
 

@@ -29,10 +29,11 @@ def main(inputs, outputs, params, wildcards, scratch, progress) -> None:
         stream = stored["sample"].all_of(layer).float().numpy()
         encoder = load_encoder(Path(sae).parent)
         encoder = control(encoder, ProblemSums.load(sums), stream, generator)
-        found = sum_by_problem(stored["probe"].of_layer(layer), subjects, encoder, params.device)
+        residuals = stored["probe"].of_layer(layer)
+        totals = sum_by_problem(residuals, subjects, encoder, params.device)
         with atomic_path(output) as path:
-            found.save(path)
-    progress(f"{len(problems)} problems, {found.n_features} features")
+            totals.save(path)
+    progress(f"{len(problems)} problems, {totals.n_features} features")
 
 
 if __name__ == "__main__":

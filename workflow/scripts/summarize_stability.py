@@ -1,4 +1,4 @@
-"""How far SP can be trusted, of the target in every seed and SAE, in one table of each kind."""
+"""Join the stability tables of the target's SP over seeds and SAEs, one table of each kind."""
 
 from itertools import product
 
@@ -13,9 +13,9 @@ def main(inputs, outputs, params, progress) -> None:
         tables = []
         for (sae, seed), path in zip(product(params.saes, params.seeds), inputs[name], strict=True):
             table = pd.read_csv(path, sep="\t")
-            about = {"seed": seed, "sae": sae, "subject": params.target}
-            for place, (column, value) in enumerate(about.items()):
-                table.insert(place, column, value)
+            identity = {"seed": seed, "sae": sae, "subject": params.target}
+            for position, (column, value) in enumerate(identity.items()):
+                table.insert(position, column, value)
             tables.append(table)
         write_table(output, pd.concat(tables))
     progress(f"{len(inputs)} tables")

@@ -21,7 +21,7 @@ def test_rank_p_counts_draws_that_are_at_least_as_good():
     ("ours", "verdict"), [(0.5, "above"), (0.05, "below"), (0.3, "none"), (0.4, "none")]
 )
 def test_only_better_than_every_random_draw_is_above_them(ours, verdict):
-    assert verdicts.standing(ours, [0.1, 0.2, 0.4]) == verdict
+    assert verdicts.rank_direction(ours, [0.1, 0.2, 0.4]) == verdict
 
 
 @pytest.mark.parametrize(
