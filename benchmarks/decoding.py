@@ -53,10 +53,10 @@ def main(results: Path) -> None:
         return [row[: row.index(end) + 1] if end in row else row for row in rows]
 
     def timed(decode: Callable) -> tuple[float, list[list[int]]]:
-        started, found = time.process_time(), []
+        started, completions = time.process_time(), []
         for batch in batches:
-            found += decode(batch["input_ids"], batch["attention_mask"])
-        return time.process_time() - started, found
+            completions += decode(batch["input_ids"], batch["attention_mask"])
+        return time.process_time() - started, completions
 
     rounds = [(timed(generate), timed(ours)) for _ in range(ROUNDS)]
     peer, own = (statistics.median(pair[which][0] for pair in rounds) for which in (0, 1))

@@ -80,11 +80,11 @@ TINY = Sizes(
 )
 
 
-# What is made -------------------------------------------------------------------------------
+# Files --------------------------------------------------------------------------------------
 
 
 def config_of(sizes: Sizes) -> dict:
-    """config.json as the hub has it, with the sizes that it leaves to defaults spelled out."""
+    """config.json as the hub has it, with the sizes that it leaves to defaults written out."""
     return {
         "architectures": ["Gemma3ForConditionalGeneration"],
         "boi_token_index": 255999 % sizes.vocabulary,
@@ -124,7 +124,7 @@ def shapes_of(sizes: Sizes) -> dict[str, tuple[int, ...]]:
     """Shape of each tensor by its key on the hub. The head is tied to the embedding: no key."""
     d, wide, v = sizes.hidden, sizes.intermediate, sizes.vision_hidden
     q, kv = sizes.heads * sizes.head_dim, sizes.kv_heads * sizes.head_dim
-    found: dict[str, tuple[int, ...]] = {
+    shapes: dict[str, tuple[int, ...]] = {
         "language_model.model.embed_tokens.weight": (sizes.vocabulary, d)
     }
     for layer in range(sizes.layers):
@@ -143,14 +143,14 @@ def shapes_of(sizes: Sizes) -> dict[str, tuple[int, ...]]:
             "self_attn.q_proj": (q, d),
             "self_attn.v_proj": (kv, d),
         }.items():
-            found[f"language_model.model.layers.{layer}.{part}.weight"] = shape
-    found["language_model.model.norm.weight"] = (d,)
-    found["multi_modal_projector.mm_input_projection_weight"] = (v, d)
-    found["multi_modal_projector.mm_soft_emb_norm.weight"] = (v,)
+            shapes[f"language_model.model.layers.{layer}.{part}.weight"] = shape
+    shapes["language_model.model.norm.weight"] = (d,)
+    shapes["multi_modal_projector.mm_input_projection_weight"] = (v, d)
+    shapes["multi_modal_projector.mm_soft_emb_norm.weight"] = (v,)
     tower = "vision_tower.vision_model"
-    found[f"{tower}.embeddings.patch_embedding.weight"] = (v, 3, 14, 14)
-    found[f"{tower}.embeddings.patch_embedding.bias"] = (v,)
-    found[f"{tower}.embeddings.position_embedding.weight"] = ((sizes.image // 14) ** 2, v)
+    shapes[f"{tower}.embeddings.patch_embedding.weight"] = (v, 3, 14, 14)
+    shapes[f"{tower}.embeddings.patch_embedding.bias"] = (v,)
+    shapes[f"{tower}.embeddings.position_embedding.weight"] = ((sizes.image // 14) ** 2, v)
     for layer in range(sizes.vision_layers):
         parts = {f"layer_norm{number}": (v,) for number in (1, 2)}
         parts |= {
@@ -159,11 +159,11 @@ def shapes_of(sizes: Sizes) -> dict[str, tuple[int, ...]]:
         parts |= {"mlp.fc1": (sizes.vision_intermediate, v)}
         parts |= {"mlp.fc2": (v, sizes.vision_intermediate)}
         for part, shape in parts.items():
-            found[f"{tower}.encoder.layers.{layer}.{part}.weight"] = shape
-            found[f"{tower}.encoder.layers.{layer}.{part}.bias"] = shape[:1]
+            shapes[f"{tower}.encoder.layers.{layer}.{part}.weight"] = shape
+            shapes[f"{tower}.encoder.layers.{layer}.{part}.bias"] = shape[:1]
     for part in ("weight", "bias"):
-        found[f"{tower}.post_layernorm.{part}"] = (v,)
-    return found
+        shapes[f"{tower}.post_layernorm.{part}"] = (v,)
+    return shapes
 
 
 def make_model(folder: Path, sizes: Sizes) -> None:
@@ -244,10 +244,10 @@ def make_sae(folder: Path, sizes: Sizes) -> None:
     }
     save_file(tensors, folder / "params.safetensors")
     hook = f"model.layers.{sizes.scanned}.output"
-    about = {"hf_hook_point_in": hook, "hf_hook_point_out": hook, "width": wide}
-    about |= {"model_name": "google/gemma-3-4b-it", "architecture": "jump_relu", "l0": 120}
-    about |= {"affine_connection": False, "type": "sae"}
-    (folder / "config.json").write_text(json.dumps(about, indent=2))
+    config = {"hf_hook_point_in": hook, "hf_hook_point_out": hook, "width": wide}
+    config |= {"model_name": "google/gemma-3-4b-it", "architecture": "jump_relu", "l0": 120}
+    config |= {"affine_connection": False, "type": "sae"}
+    (folder / "config.json").write_text(json.dumps(config, indent=2))
 
 
 def problems_of(sizes: Sizes) -> list[dict[str, str]]:
@@ -258,7 +258,7 @@ def problems_of(sizes: Sizes) -> list[dict[str, str]]:
     return generate_splits(1, {"probe": dict.fromkeys(MATH, sizes.problems)}, "easy")["probe"]
 
 
-# What is done -------------------------------------------------------------------------------
+# Steps --------------------------------------------------------------------------------------
 
 
 def make(work: Path, sizes: Sizes) -> str:
@@ -434,11 +434,11 @@ def load(work: Path, sizes: Sizes) -> str:
     from stethoscope.models.base import decoder_layers
     from stethoscope.runtime.files import read_json
 
-    model, found = AutoModelForCausalLM.from_pretrained(
+    model, loading = AutoModelForCausalLM.from_pretrained(
         work / "exported", dtype=torch.bfloat16, local_files_only=True, output_loading_info=True
     )
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        assert not found[kind], (kind, found[kind])
+        assert not loading[kind], (kind, loading[kind])
     layer = read_json(work / "layers.json")[-1]
     key = f"language_model.model.layers.{layer}.mlp.down_proj.weight"
     index = read_json(work / "exported/model.safetensors.index.json")["weight_map"]
@@ -486,11 +486,11 @@ def main() -> None:
     )
     parser.add_argument("--tiny", action="store_true", help="the same code with small sizes")
     parser.add_argument("--step", choices=[step.__name__ for step in STEPS], help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.step:
+    arguments = parser.parse_args()
+    if arguments.step:
         print(
-            {step.__name__: step for step in STEPS}[asked.step](
-                asked.folder, TINY if asked.tiny else Sizes()
+            {step.__name__: step for step in STEPS}[arguments.step](
+                arguments.folder, TINY if arguments.tiny else Sizes()
             )
         )
         return
@@ -501,8 +501,8 @@ def main() -> None:
         "TOKENIZERS_PARALLELISM": "false",
     }
     print("| step | wall s | CPU s | peak MB | result |\n|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory(dir=asked.folder) as work:
-        for name, wall, cpu, peak, result in run(Path(work), asked.tiny):
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as work:
+        for name, wall, cpu, peak, result in run(Path(work), arguments.tiny):
             print(f"| {name} | {wall:.0f} | {cpu:.0f} | {peak / 1e6:.0f} | {result} |", flush=True)
 
 

@@ -49,7 +49,7 @@ LAYERS |= {"random-3": "1,2,7", "random-4": "3,4,6", "random-5": "0,5,7"}
 # edits of which only the energy is known -> share of the energy kept
 UNEVALUATED = {"random_basis-1": 0.0231, "random_basis-2": 0.0252}
 LAYERS["random_basis"] = "2,3,5"
-# edits of two vectors, for tests that ask for them: -> density that they keep
+# edits of two vectors, for tests of merging: -> density that they keep
 MERGED = {"dual": 1.0, "ties": 0.2}
 LAYERS |= {"dual": "2,3,5", "ties": LAYERS["full"]}
 LAYERS |= dict.fromkeys(("projected_all", "projected_all_matched"), LAYERS["full"])
@@ -274,13 +274,13 @@ def _edits(configured, names):
     """Rows of edits.tsv: by role, then as configured, then by draw."""
     base = {"role": "base", "label": "Base model", "transform": "raw"}
     rows = []
-    for spec, about in ({"base": base} | configured).items():
+    for spec, settings in ({"base": base} | configured).items():
         for name in (name for name in names if name.partition("-")[0] == spec):
             draw = name.partition("-")[2] or None
-            row = {"edit": name, "spec": spec, "draw": draw, "role": about["role"]}
-            row |= {"label": about["label"], "selection": about.get("selection")}
+            row = {"edit": name, "spec": spec, "draw": draw, "role": settings["role"]}
+            row |= {"label": settings["label"], "selection": settings.get("selection")}
             row |= {"selection_draw": draw if spec == "random" else None}
-            row |= {"transform": about["transform"], "evaluated": int(name not in UNEVALUATED)}
+            row |= {"transform": settings["transform"], "evaluated": int(name not in UNEVALUATED)}
             rows.append(row)
     return sorted(rows, key=lambda row: ROLES.index(row["role"]))
 
@@ -357,7 +357,7 @@ def _comparisons(seeds, effects):
 
 
 def _views(seeds):
-    """Seeds of a table with pooled rows, and how many seeds each stands for."""
+    """Seeds of a table with pooled rows, and the number of seeds that each row pools."""
     views = {seed: 1 for seed in seeds}
     return views | ({"pooled": len(seeds)} if len(seeds) > 1 else {})
 
@@ -503,7 +503,7 @@ def _sp_stability(seeds):
 
 
 def _sp_measures(seeds):
-    about = {
+    measures = {
         "spearman_depth": (-0.33, -0.52, 0.08, 0.4),
         "spearman_mean_active": (0.71, 0.4, 0.8, 0.04),
         "spearman_halves": (0.9, "", "", ""),
@@ -522,7 +522,7 @@ def _sp_measures(seeds):
     return [
         [seed, "topk", "number_theory", measure, *values]
         for seed in seeds
-        for measure, values in about.items()
+        for measure, values in measures.items()
     ]
 
 
@@ -602,13 +602,13 @@ def _sweep(seeds):
 def _search(seeds):
     rows = []
     for seed, (search, slope) in product(seeds, (("nt", -0.4), ("cp", 0.1))):
-        for place in range(6):
-            perplexity = 1.31 + place / 100
-            accuracy = 0.35 + slope * place / 100 + 0.01 * (place % 3)
-            asked = place < 5
+        for draw in range(6):
+            perplexity = 1.31 + draw / 100
+            accuracy = 0.35 + slope * draw / 100 + 0.01 * (draw % 3)
+            tested = draw < 5
             rows.append(
-                [seed, search, f"{search}_search-{place + 1}", perplexity, 200, accuracy]
-                + [300 if asked else "", accuracy - 0.02 if asked else ""]
+                [seed, search, f"{search}_search-{draw + 1}", perplexity, 200, accuracy]
+                + [300 if tested else "", accuracy - 0.02 if tested else ""]
             )
     return rows
 

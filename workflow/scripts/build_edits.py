@@ -13,8 +13,8 @@ def main(inputs, outputs, params, wildcards, progress) -> None:
     edits, model = [EditId.of(edit) for edit in params.edits], Path(inputs.model).parent
     spec, folder = EditSpec(**params.spec), Path(outputs[0]).parent
     written = build_edits(edits, spec, model, dict(inputs.items()), folder, progress)
-    about = {"seed": int(wildcards.seed), "spec": wildcards.spec}
-    write_json(outputs[0], {**about, "written": written})
+    identity = {"seed": int(wildcards.seed), "spec": wildcards.spec}
+    write_json(outputs[0], {**identity, "written": written})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How edits do under each protocol, and how much of a gain is answers that are no longer cut."""
+"""Gains of edits under each protocol, and the share of them that is answers no longer cut."""
 
 from stethoscope.evaluation.answers import read_answers
 from stethoscope.runtime.files import write_table
@@ -7,12 +7,11 @@ from stethoscope.statistics.protocols import MAIN, protocols_table
 
 
 def main(inputs, outputs, params, progress) -> None:
-    subjects, asked = params.subjects, params.protocols
-    main = read_answers(inputs.test, subjects)
-    answers = {name: read_answers(inputs[name], subjects) for name in asked}
-    table = protocols_table({MAIN: main, **answers} if asked else {})
+    paths = {MAIN: inputs.test} | {name: inputs[name] for name in params.protocols}
+    answers = {name: read_answers(paths[name], params.subjects) for name in paths}
+    table = protocols_table(answers if params.protocols else {})
     write_table(outputs[0], table)
-    progress(f"{len(asked)} protocols beside the study's own")
+    progress(f"{len(params.protocols)} protocols beside the study's own")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every alpha on the test problems, and what choosing alpha there would seem to gain (Table 4)."""
+"""Every alpha on the test problems, and the apparent gain of choosing alpha there (Table 4)."""
 
 from stethoscope.evaluation.answers import read_answers
 from stethoscope.runtime.files import read_json, write_table
@@ -10,9 +10,9 @@ def main(inputs, outputs, params, progress) -> None:
     choose_on = params.choose_on
     subjects, bootstrap = params.subjects, params.bootstrap
     chosen = {
-        (record["seed"], edit): found["chosen"]
+        (record["seed"], edit): choice["chosen"]
         for record in map(read_json, inputs.alphas)
-        for edit, found in record["edits"].items()
+        for edit, choice in record["edits"].items()
     }
     sweep = read_answers(inputs.sweeps, subjects)
     base, test = read_answers(inputs.base, subjects), read_answers(inputs.test, subjects)

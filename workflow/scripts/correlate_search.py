@@ -1,4 +1,4 @@
-"""Does a search's perplexity go with accuracy? (paper, appendix D and Figure 9)"""
+"""Correlate perplexity of a search with accuracy (paper, appendix D and Figure 9)."""
 
 from pathlib import Path
 
@@ -17,13 +17,13 @@ def main(inputs, outputs, progress) -> None:
             for folder, record in evaluation["written"].items():
                 answers = read_jsonl(Path(path).parent / folder / samples_file(search["subject"]))
                 correct = sum(answer["math_verify"] for answer in answers)
-                found = accuracies.setdefault(record["draw"], {"edit": EditId.of(record)})
-                found[f"n_{split}"] = len(answers)
-                found[f"accuracy_{split}"] = correct / len(answers)
+                row = accuracies.setdefault(record["draw"], {"edit": EditId.of(record)})
+                row[f"n_{split}"] = len(answers)
+                row[f"accuracy_{split}"] = correct / len(answers)
         for draw, configuration in enumerate(search["kept"], start=1):
-            about = {"seed": evaluation["seed"], "search": search["search"]}
+            identity = {"seed": evaluation["seed"], "search": search["search"]}
             measured = accuracies[draw] | {"edit": edit_name(accuracies[draw]["edit"])}
-            rows.append({**about, "perplexity": configuration["perplexity"], **measured})
+            rows.append({**identity, "perplexity": configuration["perplexity"], **measured})
     table = search_table(rows)
     write_table(outputs.configurations, table)
     write_table(outputs.correlations, correlations_table(table))

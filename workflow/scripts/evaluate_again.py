@@ -1,4 +1,4 @@
-"""Read the test problems again: at every alpha, with another batch size, under other protocols."""
+"""Evaluate edits on test again: at every alpha, with another batch size, under other protocols."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ def main(inputs, outputs, params, wildcards, progress) -> None:
     base, folder, target = Path(inputs.model).parent, Path(inputs.edits).parent, Path(outputs[0])
     evaluation = Evaluation(base, folder, edits, params.generation, params.device)
     written = evaluation.run(edits, inputs.problems, params.subjects, target.parent, progress)
-    about = {"seed": int(wildcards.seed), "spec": wildcards.spec, "split": wildcards.again}
-    write_json(target, {**about, "written": written})
+    identity = {"seed": int(wildcards.seed), "spec": wildcards.spec, "split": wildcards.again}
+    write_json(target, {**identity, "written": written})
 
 
 if __name__ == "__main__":

@@ -18,17 +18,17 @@ def main(inputs, outputs, params, wildcards, progress) -> None:
     edits = {EditId.of(record): record["files"] for record in listed}
     base, folder = Path(inputs.model).parent, Path(inputs.edits).parent
     evaluation = Evaluation(base, folder, list(edits), params.generation, params.device)
-    about = {"seed": int(wildcards.seed), "spec": wildcards.spec}
+    identity = {"seed": int(wildcards.seed), "spec": wildcards.spec}
 
     def evaluate(some, split, subjects):
         earlier = zip(inputs.earlier_edits, inputs[f"earlier_{split}"], strict=True)
         reusable, target = reusable_answers(edits, earlier), Path(outputs[split]).parent
         written = evaluation.run(some, inputs[split], subjects, target, progress, reusable)
-        write_json(outputs[split], {**about, "split": split, "written": written})
+        write_json(outputs[split], {**identity, "split": split, "written": written})
         return written
 
     chosen = choices(evaluate(list(edits), "validation", params.choose_alpha_on).values())
-    write_json(outputs.alphas, {**about, "edits": chosen})
+    write_json(outputs.alphas, {**identity, "edits": chosen})
     evaluate(chosen_edits(chosen), "test", params.subjects)
 
 

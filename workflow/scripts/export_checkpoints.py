@@ -1,4 +1,4 @@
-"""Export an edit, all its draws at the alphas they chose, as checkpoints (paper, eq. 3)."""
+"""Export an edit, all its draws at their chosen alphas, as checkpoints (paper, eq. 3)."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -16,16 +16,17 @@ def main(inputs, outputs, wildcards, progress) -> None:
     written = {}
     for edit in chosen_edits(read_json(inputs.alphas)["edits"]):
         name = edit_folder(edit)
-        about = {"edit": read_json(edits / name / "edit.json")}
-        record = export_checkpoint(base, read_edit(edits / name), target.parent / name, about)
-        files = read_json(target.parent / name / MANIFEST)["files"]
+        description = {"edit": read_json(edits / name / "edit.json")}
+        folder = target.parent / name
+        record = export_checkpoint(base, read_edit(edits / name), folder, description)
+        files = read_json(folder / MANIFEST)["files"]
         written[name] = {**asdict(edit), "files": files}
         progress(
             "{name}: {tensors} tensors, {landed_energy:.1%} of the energy landed, "
             "{unchanged:.1%} of their entries unchanged".format(name=name, **export_summary(record))
         )
-    about = {"seed": int(wildcards.seed), "spec": wildcards.spec}
-    write_json(target, {**about, "written": written})
+    identity = {"seed": int(wildcards.seed), "spec": wildcards.spec}
+    write_json(target, {**identity, "written": written})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measure by how much each layer of a task vector lowers the loss on a subject's probe problems."""
+"""Measure the decrease of the loss due to each layer of a task vector on probe problems."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How the task vectors that edits merge meet in the edited layers (paper, appendix E)."""
+"""Interference of merged task vectors in the edited layers (paper, appendix E)."""
 
 from itertools import product
 
@@ -28,9 +28,9 @@ def main(inputs, outputs, params, progress) -> None:
         )
         layers = sets[name, seed][draw]["layers"]
         pair = (vectors[vector, seed].in_layers(layers) for vector in (first, second))
-        about = {"seed": seed, "first": first, "second": second}
-        about["selection"] = selection_name(SelectionId(name, draw))
-        rows += [{**about, **row} for row in interference(*pair, merged["density"])]
+        identity = {"seed": seed, "first": first, "second": second}
+        identity["selection"] = selection_name(SelectionId(name, draw))
+        rows += [{**identity, **row} for row in interference(*pair, merged["density"])]
     write_table(outputs[0], pd.DataFrame(rows, columns=COLUMNS))
     progress(f"{len(params.pairs)} pairs of task vectors in each seed")
 

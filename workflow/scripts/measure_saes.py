@@ -1,4 +1,4 @@
-"""Measure on a sample of probe problems how well published SAEs fit the base model."""
+"""Measure the fit of published SAEs to the base model on a sample of probe problems."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """Energy of each edit at its chosen alpha: of the vector, kept, landed (paper, section 5.4).
 
-Edits that are not evaluated have no chosen alpha and stand there at each of theirs.
+Edits that are not evaluated have no chosen alpha; they have a row at each alpha.
 """
 
 from pathlib import Path
@@ -26,8 +26,8 @@ def main(inputs, outputs, progress) -> None:
     rows = []
     for listed, seed, edit in edits:
         record = pd.read_csv(Path(listed).parent / edit_folder(edit) / "energy.tsv", sep="\t")
-        about = {"seed": seed, "edit": edit_name(edit), "alpha": edit.alpha}
-        rows.append({**about, **energy_summary(record)})
+        identity = {"seed": seed, "edit": edit_name(edit), "alpha": edit.alpha}
+        rows.append({**identity, **energy_summary(record)})
     table = pd.DataFrame(rows)
     write_table(outputs[0], table)
     progress(f"{len(table)} edits")

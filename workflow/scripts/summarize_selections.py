@@ -1,4 +1,4 @@
-"""Every selection of layers beside ours: layers, scores, and what the scores go with."""
+"""Compare every selection with ours: layers, scores, and correlations of the scores."""
 
 from itertools import product
 
@@ -13,8 +13,8 @@ def main(inputs, outputs, params, progress) -> None:
     for (name, seed), path in zip(product(params.selections, params.seeds), inputs, strict=True):
         selection = read_json(path)
         for draw, chosen in sets_by_draw(selection).items():
-            about = {"seed": seed, "selection": selection_name(SelectionId(name, draw))}
-            selections.append({**chosen, **about, "by": selection["by"]})
+            identity = {"seed": seed, "selection": selection_name(SelectionId(name, draw))}
+            selections.append({**chosen, **identity, "by": selection["by"]})
     write_table(outputs.layers, layers_table(selections, params.n_layers))
     write_table(outputs.selectors, selectors_table(selections, params.ours))
     progress(f"{len(selections)} selections")

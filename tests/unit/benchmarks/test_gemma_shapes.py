@@ -37,10 +37,10 @@ def test_the_checkpoint_has_two_shards_and_no_head(results):
 
 
 def test_exactly_the_selected_language_layers_differ_from_the_base(results):
-    work, said = results
+    work, output = results
     layers = json.loads((work / "layers.json").read_text())
     assert len(layers) == 2
-    assert said["compare"].startswith("14 tensors differ, exactly those of the selected layers")
+    assert output["compare"].startswith("14 tensors differ, exactly those of the selected layers")
     base, exported = (
         {
             key: path.read_bytes()[place.start : place.start + place.size]
@@ -59,15 +59,15 @@ def test_it_loads_in_transformers_with_no_missing_key(results):
 
 
 def test_the_first_layers_alone_give_the_residuals_of_the_whole_model(results):
-    work, said = results
-    assert said["scan"].startswith("layer 2: SP ")
+    work, output = results
+    assert output["scan"].startswith("layer 2: SP ")
     tokenizer, streams = load_tokenizer(work / "model"), []
     for model in (
         gemma.truncated_model(work / "model", 3),
         load_model(work / "model", torch.bfloat16),
     ):
-        ((_, found),) = residuals(model, tokenizer, ["What is 3 + 4?", "Seven times 8 is"])
-        streams.append(found)
+        ((_, stream),) = residuals(model, tokenizer, ["What is 3 + 4?", "Seven times 8 is"])
+        streams.append(stream)
     assert set(streams[0]) == {0, 1, 2} and set(streams[1]) == {0, 1, 2, 3}
     for layer in (0, 1, 2):
         assert torch.equal(streams[0][layer], streams[1][layer])

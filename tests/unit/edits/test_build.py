@@ -34,8 +34,8 @@ def test_each_draw_is_built_in_its_own_layers_at_each_alpha(tiny, vector, files,
         assert set(built.modules) == set(expected.modules)
         for name, delta in expected.modules.items():
             np.testing.assert_array_equal(built.modules[name].dense(), delta.dense())
-        about = json.loads((folder / "edit.json").read_text())
-        assert (about["layers"], about["alpha"]) == (layers, edit.alpha)
+        description = json.loads((folder / "edit.json").read_text())
+        assert (description["layers"], description["alpha"]) == (layers, edit.alpha)
         energies = pd.read_csv(folder / "energy.tsv", sep="\t")["energy_edit"]
         assert energies.sum() == pytest.approx(expected.energy())
 
@@ -49,8 +49,8 @@ def test_draws_of_a_merge_and_of_a_search_share_the_layers(tiny, vector, files, 
     first, second = (read_edit(tmp_path / "dare" / edit_folder(edit)) for edit in edits)
     assert first.shapes() == second.shapes() == vector.shapes()
     assert first.energy() != second.energy()
-    about = json.loads((tmp_path / "dare/a-2/alpha-1.0/edit.json").read_text())
-    assert about["merging"] == {"drop": 0.5, "seed": 3, "draw": 2}
+    description = json.loads((tmp_path / "dare/a-2/alpha-1.0/edit.json").read_text())
+    assert description["merging"] == {"drop": 0.5, "seed": 3, "draw": 2}
 
     files["search"] = tmp_path / "best.json"
     write_json(files["search"], {"kept": [{"alphas": [0.0, 1.0, 2.0]}, {"alphas": [1.0] * 3}]})

@@ -49,10 +49,10 @@ def for_base(vector: TaskVector, base) -> TaskVector:
 
 
 def all_tensors(folder) -> dict[str, torch.Tensor]:
-    found = {}
+    tensors_by_key = {}
     for path in folder.glob("*.safetensors"):
-        found |= load_file(path)
-    return found
+        tensors_by_key |= load_file(path)
+    return tensors_by_key
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -144,12 +144,12 @@ def test_hard_links_are_made_only_when_asked_for_and_only_of_unedited_files(
 ):
     base = bases["BF16"]
     edit = for_base(vector, base).in_layers([0])
-    for asked in (False, True):
-        target = tmp_path / str(asked)
-        export_checkpoint(base, edit, target, hard_links=asked)
+    for hard_links in (False, True):
+        target = tmp_path / str(hard_links)
+        export_checkpoint(base, edit, target, hard_links=hard_links)
         linked = {name for name in folder_digests(base) if (target / name).samefile(base / name)}
         unedited = set(folder_digests(base)) - {"model-00001-of-00002.safetensors"}
-        assert linked == (unedited if asked else set())
+        assert linked == (unedited if hard_links else set())
 
 
 def test_links_to_the_files_of_a_base_are_followed(bases, vector, tmp_path):

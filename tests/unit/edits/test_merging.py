@@ -68,11 +68,11 @@ B = {"x": [[-1, 4, -7, 0, 2]], "y": [[6, 8, -3, 5, 0.5]]}
 
 
 def test_ties_trims_over_the_whole_vector_elects_a_sign_and_averages_what_agrees():
-    found = merged(ties, {"a": of(**A), "b": of(**B)}, density=0.5)
+    result = merged(ties, {"a": of(**A), "b": of(**B)}, density=0.5)
     # x: 5 alone; -4 and 4 tie: nothing; 3 against -7: -7 wins; the rest trimmed.
-    assert found[X].tolist() == [[5, 0, -7, 0, 0]]
+    assert result[X].tolist() == [[5, 0, -7, 0, 0]]
     # y: 9 and 6 agree: their mean; -8 and 8 tie; 5 alone.
-    assert found[Y].tolist() == [[7.5, 0, 0, 5, 0]]
+    assert result[Y].tolist() == [[7.5, 0, 0, 5, 0]]
 
 
 def test_ties_elects_the_sign_of_the_weighted_sum():
@@ -85,9 +85,9 @@ def test_ties_elects_the_sign_of_the_weighted_sum():
 
 
 def test_stitching_gives_a_coordinate_that_n_vectors_claim_one_nth_of_each():
-    found = merged(localize_and_stitch, {"a": of(**A), "b": of(**B)}, density=0.5)
-    assert found[X].tolist() == [[5, 0, -2, 0, 0]]
-    assert found[Y].tolist() == [[7.5, 0, 0, 5, 0]]
+    result = merged(localize_and_stitch, {"a": of(**A), "b": of(**B)}, density=0.5)
+    assert result[X].tolist() == [[5, 0, -2, 0, 0]]
+    assert result[Y].tolist() == [[7.5, 0, 0, 5, 0]]
     three = {name: of(x=[[3.0, 0.0]]) for name in ("a", "b", "c")} | {"d": of(x=[[0.0, 8.0]])}
     assert merged(localize_and_stitch, three, density=1.0)[X].tolist() == [[3, 8]]
 
@@ -145,10 +145,10 @@ def test_dare_has_the_vectors_sum_as_its_mean_and_its_energy_over_one_minus_p():
     mean = dict.fromkeys((X, Y), 0.0)
     energies = []
     for seed in range(400):
-        found = merged(dare, vectors, weights, drop=drop, seed=seed)
-        for name, values in found.items():
+        result = merged(dare, vectors, weights, drop=drop, seed=seed)
+        for name, values in result.items():
             mean[name] = mean[name] + values.astype(np.float64) / 400
-        energies.append(sum(np.sum(values.astype(np.float64) ** 2) for values in found.values()))
+        energies.append(sum(np.sum(values.astype(np.float64) ** 2) for values in result.values()))
     for name, delta in total.modules.items():
         parts = [w * vectors[v].modules[name].dense() for v, w in weights.items()]
         deviation = np.sqrt(sum(part**2 for part in parts) * drop / (1 - drop) / 400)
@@ -158,18 +158,18 @@ def test_dare_has_the_vectors_sum_as_its_mean_and_its_energy_over_one_minus_p():
     expected = total.energy() + drop / (1 - drop) * alone
     assert np.mean(energies) == pytest.approx(expected, rel=5 * np.std(energies) / expected / 20)
     single = [
-        sum(np.sum(d.astype(np.float64) ** 2) for d in found.values())
+        sum(np.sum(d.astype(np.float64) ** 2) for d in result.values())
         for seed in range(200)
-        for found in [merged(dare, {"v0": vectors["v0"]}, drop=drop, seed=seed)]
+        for result in [merged(dare, {"v0": vectors["v0"]}, drop=drop, seed=seed)]
     ]
     assert np.mean(single) == pytest.approx(vectors["v0"].energy() / (1 - drop), rel=0.02)
 
 
 def test_dare_drops_the_share_that_it_is_asked_to_and_rescales_the_rest():
     vector = {"a": TaskVector({X: Dense(np.full((300, 300), 0.5, np.float32))}, "b")}
-    found = merged(dare, vector, drop=0.9, seed=3)[X]
-    assert set(np.unique(found)) == {np.float32(0), np.float32(0.5) / np.float32(1 - 0.9)}
-    assert abs((found == 0).mean() - 0.9) < 5 * np.sqrt(0.09 / found.size)
+    result = merged(dare, vector, drop=0.9, seed=3)[X]
+    assert set(np.unique(result)) == {np.float32(0), np.float32(0.5) / np.float32(1 - 0.9)}
+    assert abs((result == 0).mean() - 0.9) < 5 * np.sqrt(0.09 / result.size)
     assert merged(dare, vector, drop=0.0, seed=3)[X].tolist() == np.full((300, 300), 0.5).tolist()
 
 
@@ -187,8 +187,8 @@ def test_a_mask_of_dare_depends_on_seed_draw_and_names_alone():
     for other in (mask(seed=2), mask(draw=2), mask(name="v1")):
         assert 0.4 < (mask() == other).mean() < 0.6
     square = TaskVector({n: Dense(np.ones((20, 20), np.float32)) for n in (X, Y)}, "b")
-    found = merged(dare, {"v0": square}, drop=0.5, seed=1)
-    assert 0.4 < (found[X] == found[Y]).mean() < 0.6
+    result = merged(dare, {"v0": square}, drop=0.5, seed=1)
+    assert 0.4 < (result[X] == result[Y]).mean() < 0.6
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -225,21 +225,21 @@ def test_a_weight_scales_the_vector_before_anything_else(name):
     vectors = random_vectors(2)
     halved = vectors | {"v1": scaled(vectors["v1"], 0.5)}
     expected = merged(METHODS[name], halved, **SETTINGS[name])
-    found = merged(METHODS[name], vectors, {"v0": 1.0, "v1": 0.5}, **SETTINGS[name])
+    result = merged(METHODS[name], vectors, {"v0": 1.0, "v1": 0.5}, **SETTINGS[name])
     for module, values in expected.items():
-        np.testing.assert_array_equal(found[module], values)
+        np.testing.assert_array_equal(result[module], values)
 
 
 @pytest.mark.parametrize(
-    "name, settings, said",
+    "name, settings, message",
     [
         ("ties", {"density": 0.0}, "merging.density: 0.0 is not above 0"),
         ("localize_and_stitch", {"density": 1.5}, "merging.density: 1.5 is not above 0"),
         ("dare", {"drop": 1.0, "seed": 1}, "merging.drop: 1.0 is not at least 0"),
     ],
 )
-def test_a_share_out_of_range_is_named(name, settings, said):
-    with pytest.raises(ValueError, match=said):
+def test_a_share_out_of_range_is_named(name, settings, message):
+    with pytest.raises(ValueError, match=message):
         merged(METHODS[name], random_vectors(1), **settings)
 
 

@@ -87,10 +87,10 @@ def test_a_completion_ends_with_the_token_that_completes_a_stop_text(tiny, batch
 def test_the_cap_cuts_and_a_stop_at_the_cap_counts_as_reached(tiny, batch, plain):
     stop = Stop.of(tiny.model, tiny.tokenizer, [])
     cap = sorted(map(len, plain))[len(plain) // 2]
-    found = decode(tiny, batch, cap=cap)
-    assert found == [tokens[:cap] for tokens in plain]
-    assert {stop.reached(tokens) for tokens in found} == {True, False}
-    assert any(len(tokens) == cap and stop.reached(tokens) for tokens in found)
+    completions = decode(tiny, batch, cap=cap)
+    assert completions == [tokens[:cap] for tokens in plain]
+    assert {stop.reached(tokens) for tokens in completions} == {True, False}
+    assert any(len(tokens) == cap and stop.reached(tokens) for tokens in completions)
 
 
 def test_each_end_token_of_the_model_ends_a_completion(tiny, batch, plain):
@@ -100,9 +100,9 @@ def test_each_end_token_of_the_model_ends_a_completion(tiny, batch, plain):
     config, before = tiny.model.generation_config, tiny.model.generation_config.eos_token_id
     config.eos_token_id = [tiny.tokenizer.eos_token_id, other]
     try:
-        found = decode(tiny, batch)
+        completions = decode(tiny, batch)
     finally:
         config.eos_token_id = before
-    assert found == [
+    assert completions == [
         tokens[: tokens.index(other) + 1] if other in tokens else tokens for tokens in plain
     ]

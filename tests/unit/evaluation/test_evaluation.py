@@ -36,15 +36,15 @@ def split(problems):
     }
 
 
-def asking(model, tokenizer, problems, cap=CAP, batch_size=5, **how):
+def make_evaluator(model, tokenizer, problems, cap=CAP, batch_size=5, **options):
     return Evaluator(
-        HuggingFace(model, tokenizer, batch_size), problems, TaskOptions(cap, **(LOCAL | how))
+        HuggingFace(model, tokenizer, batch_size), problems, TaskOptions(cap, **(LOCAL | options))
     )
 
 
 @pytest.fixture(scope="module")
 def evaluator(tiny, split):
-    return asking(load_model(tiny.folder), tiny.tokenizer, split)
+    return make_evaluator(load_model(tiny.folder), tiny.tokenizer, split)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_prompt_and_generation_are_those_of_lm_evals_minerva_math(split):
 
 def test_the_same_model_gives_the_same_results_and_samples_again(tiny, split, evaluator, base_run):
     assert evaluator.run() == base_run
-    assert asking(tiny.model, tiny.tokenizer, split).run() == base_run
+    assert make_evaluator(tiny.model, tiny.tokenizer, split).run() == base_run
 
 
 def test_no_edit_is_given_the_answers_of_another(tiny, split, evaluator, vector, base_run):
@@ -120,7 +120,7 @@ def test_no_edit_is_given_the_answers_of_another(tiny, split, evaluator, vector,
     answers = [completions(samples) for _, samples in (base_run, *runs[:2])]
     assert answers[0] != answers[1] != answers[2] != answers[0]
     with edited(load_model(tiny.folder), scaled(vector, -0.3)) as fresh:
-        assert asking(fresh, tiny.tokenizer, split).run() == runs[1]
+        assert make_evaluator(fresh, tiny.tokenizer, split).run() == runs[1]
     assert evaluator.run() == base_run
 
 
@@ -158,7 +158,7 @@ def test_samples_name_their_problems_by_content(tiny, split, base_run):
     hashes = [row["doc_hash"] for rows in base_run[1].values() for row in rows]
     assert len(set(hashes)) == 16
     part = {"number_theory": split["number_theory"][::-1]}
-    _, samples = asking(tiny.model, tiny.tokenizer, part).run()
+    _, samples = make_evaluator(tiny.model, tiny.tokenizer, part).run()
     assert [row["doc_hash"] for row in samples["number_theory"]] == hashes[:8][::-1]
 
 
@@ -179,14 +179,14 @@ def test_a_prompt_that_would_be_cut_is_refused(tiny, split):
     with pytest.raises(
         ValueError, match="max_gen_toks: 120 tokens after a prompt of .* model's 128"
     ):
-        asking(tiny.model, tiny.tokenizer, split, 120).run()
+        make_evaluator(tiny.model, tiny.tokenizer, split, 120).run()
 
 
 def test_a_tokenizer_without_bos_is_refused(tiny, split):
     tokenizer = load_tokenizer(tiny.folder)
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing("$A", "$A $B", [])
     with pytest.raises(ValueError, match="puts 0 BOS into a prompt"):
-        asking(tiny.model, tokenizer, split).run()
+        make_evaluator(tiny.model, tokenizer, split).run()
 
 
 CHAT = (
@@ -212,27 +212,29 @@ def roomy(tiny):
 
 
 def spied(evaluator):
-    """Run, and give what was asked too: the prompts' tokens."""
-    asked, lm = [], evaluator.backend.lm
+    """Results, samples, and the token ids of every prompt."""
+    prompts, lm = [], evaluator.backend.lm
     generate = lm._model_generate
-    lm._model_generate = lambda context, **how: (
-        asked.extend(
+    lm._model_generate = lambda context, **options: (
+        prompts.extend(
             [
                 [token for token, seen in zip(ids, mask, strict=True) if seen]
-                for ids, mask in zip(context.tolist(), how["attention_mask"].tolist(), strict=True)
+                for ids, mask in zip(
+                    context.tolist(), options["attention_mask"].tolist(), strict=True
+                )
             ]
         )
-        or generate(context=context, **how)
+        or generate(context=context, **options)
     )
-    return *evaluator.run(), asked
+    return *evaluator.run(), prompts
 
 
 @pytest.mark.parametrize("num_fewshot", [0, 4])
 def test_packaged_tasks_are_lm_evals_own_over_the_studys_problems(
     roomy, tiny, split, base_run, num_fewshot
 ):
-    how = {"tasks": "minerva_math", "num_fewshot": num_fewshot}
-    results, samples, asked = spied(asking(roomy, tiny.tokenizer, split, **how))
+    options = {"tasks": "minerva_math", "num_fewshot": num_fewshot}
+    results, samples, prompts = spied(make_evaluator(roomy, tiny.tokenizer, split, **options))
     shots = [
         f"{minerva.doc_to_text(shot)} {shot['solution']}\n\n"
         for shot in minerva.list_fewshot_samples()[:num_fewshot]
@@ -242,7 +244,7 @@ def test_packaged_tasks_are_lm_evals_own_over_the_studys_problems(
         for records in split.values()
         for record in records
     }
-    assert set(map(tuple, asked)) == expected
+    assert set(map(tuple, prompts)) == expected
     assert set(results["results"]) == {"minerva_math_num_theory", "minerva_math_counting_and_prob"}
     for subject, records in split.items():
         for record, row in zip(records, samples[subject], strict=True):
@@ -257,15 +259,15 @@ def test_packaged_tasks_are_lm_evals_own_over_the_studys_problems(
 
 def test_each_subject_has_its_packaged_task(problems):
     folder = Path(lm_eval.tasks.__file__).parent / "minerva_math"
-    found = {packaged_task(subject, problems, CAP, 4)["task"] for subject in MATH}
-    assert found == {path.stem for path in folder.glob("*.yaml")} - {"minerva_math500"}
+    tasks = {packaged_task(subject, problems, CAP, 4)["task"] for subject in MATH}
+    assert tasks == {path.stem for path in folder.glob("*.yaml")} - {"minerva_math500"}
 
 
 def test_a_chat_has_bos_once_and_each_example_is_a_turn(roomy, chatty, split):
-    how = {"tasks": "minerva_math", "num_fewshot": 2, "chat_template": True}
-    results, samples, asked = spied(asking(roomy, chatty, split, **how))
+    options = {"tasks": "minerva_math", "num_fewshot": 2, "chat_template": True}
+    results, samples, prompts = spied(make_evaluator(roomy, chatty, split, **options))
     assert results["config"]["chat_template"] is True
-    for ids in asked:
+    for ids in prompts:
         text = chatty.decode(ids)
         assert ids.count(chatty.bos_token_id) == 1 and text.startswith("<bos>user: Problem:")
         assert text.count("user: ") == 3 and text.count("assistant: ") == 2
@@ -275,7 +277,7 @@ def test_a_chat_has_bos_once_and_each_example_is_a_turn(roomy, chatty, split):
 
 def test_a_chat_without_a_template_is_refused(tiny, split):
     with pytest.raises(ValueError, match="chat_template: the model's tokenizer has none"):
-        asking(tiny.model, tiny.tokenizer, split, chat_template=True).run()
+        make_evaluator(tiny.model, tiny.tokenizer, split, chat_template=True).run()
 
 
 def test_a_second_bos_is_refused(chatty):
@@ -320,8 +322,8 @@ def test_on_bf16_weights_an_edit_lands_whole_where_merging_would_lose_it(tiny, v
 
 def test_an_edit_on_bf16_weights_answers_as_pefts_adapter_does(tiny, adapter, vector, split):
     with edited(load_model(tiny.folder).bfloat16(), vector) as model:
-        _, ours = asking(model, tiny.tokenizer, split).run()
+        _, ours = make_evaluator(model, tiny.tokenizer, split).run()
     model = PeftModel.from_pretrained(load_model(tiny.folder).bfloat16(), adapter)
-    _, theirs = asking(model, tiny.tokenizer, split).run()
+    _, theirs = make_evaluator(model, tiny.tokenizer, split).run()
     same = [a == b for a, b in zip(completions(ours), completions(theirs), strict=True)]
     assert sum(same) >= 14  # roundings differ, and a tie may fall the other way

@@ -79,9 +79,9 @@ def test_the_first_order_gain_is_the_slope_of_the_loss_along_the_task_vector(
                 for name, values in before.items():
                     weights[name].copy_(values)
         slopes.append((losses[0] - losses[1]) / 0.04)
-    found = first_order_gains(wide, parts, vector, LAYERS)
-    assert found == pytest.approx(-np.array(slopes), rel=1e-3)
-    assert min(abs(found)) > 1e-5
+    first_order = first_order_gains(wide, parts, vector, LAYERS)
+    assert first_order == pytest.approx(-np.array(slopes), rel=1e-3)
+    assert min(abs(first_order)) > 1e-5
 
 
 def double_loss(model, batches) -> float:

@@ -49,7 +49,7 @@ def served(tiny):
 
     def serve(engine):
         backend = object.__new__(Vllm)
-        backend.lm = VllmLM(engine, tiny.tokenizer, 128, lambda **how: how)
+        backend.lm = VllmLM(engine, tiny.tokenizer, 128, lambda **settings: settings)
         backend._request, backend._numbers = (lambda *parts: parts), {}
         backend._base = backend.lm.first_tokens(["x"] * 2)
         return backend
@@ -90,9 +90,9 @@ def test_an_edit_that_is_no_adapter_is_refused(edits):
 def test_prompts_go_as_tokens_with_one_bos_and_are_answered_greedily(tiny, served):
     engine = Engine()
     lm = served(engine).lm
-    how = {"until": ["Problem:"], "do_sample": False, "temperature": 0, "max_gen_toks": 9}
+    settings = {"until": ["Problem:"], "do_sample": False, "temperature": 0, "max_gen_toks": 9}
     texts = ["Problem:\nWhat is 1 + 1?\n\nSolution:", "<bos>user: 1 + 1\nmodel:"]
-    requests = [SimpleNamespace(args=(text, how)) for text in texts]
+    requests = [SimpleNamespace(args=(text, settings)) for text in texts]
     assert lm.generate_until(requests) == [" 12", " 12"]
     prompts, params, _ = engine.calls[-1]
     for prompt, text in zip(prompts, texts, strict=True):

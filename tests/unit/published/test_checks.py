@@ -28,7 +28,7 @@ def record():
 
 
 @pytest.fixture(scope="module")
-def found(record):
+def checks(record):
     return published_tables(record, CHECKS)["checks"].set_index("check")
 
 
@@ -56,12 +56,12 @@ def verdict(record, name):
     return run_check(name, CHECKS[name], record)["verdict"]
 
 
-def test_every_check_has_a_place_a_claim_a_finding_and_a_known_verdict(found):
-    assert found.index.is_unique and len(found) >= 30
-    assert found["verdict"].isin(VERDICTS).all() and set(found["verdict"]) == set(VERDICTS)
+def test_every_check_has_a_place_a_claim_a_finding_and_a_known_verdict(checks):
+    assert checks.index.is_unique and len(checks) >= 30
+    assert checks["verdict"].isin(VERDICTS).all() and set(checks["verdict"]) == set(VERDICTS)
     for column in ("where", "claim", "found"):
-        assert found[column].str.len().gt(3).all()
-    assert not found.map(lambda text: "nan" in text.split() or "\n" in text).any().any()
+        assert checks[column].str.len().gt(3).all()
+    assert not checks.map(lambda text: "nan" in text.split() or "\n" in text).any().any()
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,9 @@ def test_every_check_has_a_place_a_claim_a_finding_and_a_known_verdict(found):
         ("energy-kept", UNDECIDED, "4 of 4 energies of Table 3 are not in the surviving text"),
     ],
 )
-def test_what_is_found_in_the_published_record(found, name, expected, words):
-    assert found.loc[name, "verdict"] == expected
-    assert words in found.loc[name, "found"]
+def test_what_is_found_in_the_published_record(checks, name, expected, words):
+    assert checks.loc[name, "verdict"] == expected
+    assert words in checks.loc[name, "found"]
 
 
 ORDER = "table5"
@@ -192,12 +192,12 @@ def test_energies_that_survive_are_compared_with_the_abstract(record):
     assert verdict(replace(record, table3=table), "energy-kept") == CONTRADICTED
 
 
-def test_homogeneity_and_depth_are_those_of_scipy(record, found):
+def test_homogeneity_and_depth_are_those_of_scipy(record, checks):
     counts = np.array([209, 207, 213, 212, 204, 209, 192])
     p = stats.chisquare(counts, counts.mean() * np.ones(7)).statistic / (1 - counts.mean() / 540)
-    assert f"χ² = {p:.2f} on 6" in found.loc["flat-response", "found"]
+    assert f"χ² = {p:.2f} on 6" in checks.loc["flat-response", "found"]
     rho, p = stats.spearmanr(record.table6["layer"], record.table6["sp"])
-    assert f"Spearman {rho:+.2f}, p = {p:.5f}"[:30] in found.loc["sp-beyond-depth", "found"]
+    assert f"Spearman {rho:+.2f}, p = {p:.5f}"[:30] in checks.loc["sp-beyond-depth", "found"]
 
 
 def test_mcnemar_turns_between_51_and_52_problems_lost():
@@ -211,17 +211,17 @@ def test_empty_cells_leave_checks_undecided_and_raise_nothing(record, table):
     numbers = [c for c in frame.columns if c not in ("method", "config", "configuration", "alpha")]
     numbers = [c for c in numbers if c not in ("n_layers", "rank")]
     frame[numbers] = np.nan
-    found = published_tables(replace(record, **{table: frame}), CHECKS)["checks"]
-    assert len(found) == len(CHECKS)
-    assert (found["verdict"] == UNDECIDED).sum() >= 14
-    assert not found["found"].str.contains("nan").any()
+    checks = published_tables(replace(record, **{table: frame}), CHECKS)["checks"]
+    assert len(checks) == len(CHECKS)
+    assert (checks["verdict"] == UNDECIDED).sum() >= 14
+    assert not checks["found"].str.contains("nan").any()
 
 
-def test_quotes_name_their_claims_and_places(found):
-    row = found.loc["headline-statistic"]
+def test_quotes_name_their_claims_and_places(checks):
+    row = checks.loc["headline-statistic"]
     assert row["claim"] == "“(z=+3.41, p=0.0007)” [C03, C04]"
     assert row["where"].endswith("Table 1") and row["where"].startswith("Abstract")
-    assert found.loc["full-sweep", "where"] == "App. B, Table 4, Table 5"
+    assert checks.loc["full-sweep", "where"] == "App. B, Table 4, Table 5"
 
 
 def test_every_claim_that_is_cited_is_in_the_record_once(record):

@@ -60,7 +60,7 @@ def test_one_published_cell_is_impossible_and_every_other_has_one_count(table1, 
         for subject, n in zip(sizes["subject"], sizes["n"], strict=True)
     }
     assert len(counts) == 28
-    assert [cell for cell, found in counts.items() if len(found) != 1] == [(PROJECTION, "GEO")]
+    assert [cell for cell, rows in counts.items() if len(rows) != 1] == [(PROJECTION, "GEO")]
     assert counts[PROJECTION, "GEO"] == [] and counts[OURS, "NT"] == [213]
 
 
@@ -123,13 +123,13 @@ def test_corrections_are_those_of_statsmodels(comparisons, column, method):
 
 
 def test_sums_over_subjects_are_over_5000_problems(comparisons):
-    found = comparisons.set_index(["method", "reference", "subject"])
-    row = found.loc[OURS, BASE, ALL]
+    rows = comparisons.set_index(["method", "reference", "subject"])
+    row = rows.loc[OURS, BASE, ALL]
     # 160 + 158 + 728 + 146 + 150 + 548 + 112, and what ours adds: 53 + 38 + 67 + 32 + 27 + 58 + 0.
     assert (row["n"], row["correct_reference"], row["correct_method"]) == (5000, 2002, 2277)
     assert row["difference"] == pytest.approx(275 / 5000)
     assert f"{row['z_lmeval']:.2f}" == "5.57"
-    others = found.loc[OURS, BASE, OTHERS]
+    others = rows.loc[OURS, BASE, OTHERS]
     assert (others["n"], others["correct_method"]) == (4460, 2277 - 213)
     assert np.isnan(row["p_holm"]) and np.isnan(row["p_holm_table"])
 
@@ -143,14 +143,14 @@ def test_ours_against_projection_is_not_significant_on_the_target(comparisons):
 
 
 def test_sig_of_table_1_is_reproduced_by_both_formulas(comparisons):
-    found = published_significant(comparisons).set_index(["method", "reference"])
-    against_base = found.xs(BASE, level="reference")
+    rows = published_significant(comparisons).set_index(["method", "reference"])
+    against_base = rows.xs(BASE, level="reference")
     for test in ("pooled", "lmeval"):
         assert against_base[f"gains_{test}"].to_dict() == {FULL: 0, PROJECTION: 0, OURS: 5}
         assert (against_base[f"losses_{test}"] == 0).all()
     ours = against_base.loc[OURS]
     assert [ours[f"gains_{t}"] for t in ("holm", "bh", "holm_table", "bh_table")] == [4, 5, 1, 3]
-    assert pd.isna(found.loc[(OURS, PROJECTION), "gains_holm_table"])
+    assert pd.isna(rows.loc[(OURS, PROJECTION), "gains_holm_table"])
 
 
 def test_table_1_has_the_columns_of_the_contract_and_the_headline(comparisons, sizes):
@@ -187,14 +187,14 @@ def test_a_column_or_method_that_is_missing_is_named(table1, sizes):
 
 def test_an_empty_accuracy_empties_what_follows_from_it_and_nothing_else(table1, sizes):
     table1.loc[table1["method"] == OURS, "CP_acc_pct"] = np.nan
-    found = published_comparisons(table1, sizes).set_index(["method", "reference", "subject"])
+    rows = published_comparisons(table1, sizes).set_index(["method", "reference", "subject"])
     for subject in ("CP", ALL, OTHERS):
-        row = found.loc[(OURS, BASE, subject)]
+        row = rows.loc[(OURS, BASE, subject)]
         assert row["correct_reference"] > 0 and pd.isna(row["correct_method"])
         assert row["possible":].isna().all()
-    nt = found.loc[(OURS, BASE, "NT")]
+    nt = rows.loc[(OURS, BASE, "NT")]
     assert nt["p_holm"] == pytest.approx(6 * nt["p_lmeval"])  # six subjects are left
-    counts = published_significant(found.reset_index()).set_index(["method", "reference"])
+    counts = published_significant(rows.reset_index()).set_index(["method", "reference"])
     assert counts.loc[(OURS, BASE), "n_subjects"] == 6
     assert counts.loc[(PROJECTION, BASE), "n_subjects"] == 7
 
@@ -269,16 +269,16 @@ def test_formulas_agree_with_scipy_and_statsmodels():
     scores = [np.repeat([1, 0], row) for row in cells]
 
     welch = stats.ttest_ind(*scores, equal_var=False)
-    found = table.loc["Welch's t of the 0/1 scores", ["z", "p"]].astype(float)
-    assert found.tolist() == pytest.approx([welch.statistic, welch.pvalue], **EXACT)
+    rows = table.loc["Welch's t of the 0/1 scores", ["z", "p"]].astype(float)
+    assert rows.tolist() == pytest.approx([welch.statistic, welch.pvalue], **EXACT)
 
     yates = stats.chi2_contingency(cells, correction=True)
-    found = table.loc["pooled, Yates's correction", ["z", "p"]].astype(float)
-    assert found.tolist() == pytest.approx([np.sqrt(yates.statistic), yates.pvalue], **EXACT)
+    rows = table.loc["pooled, Yates's correction", ["z", "p"]].astype(float)
+    assert rows.tolist() == pytest.approx([np.sqrt(yates.statistic), yates.pvalue], **EXACT)
 
     pooled = proportions_ztest([213, 160], [540, 540])
-    found = table.loc["pooled (the textbook test)", ["z", "p"]].astype(float)
-    assert found.tolist() == pytest.approx(pooled, **EXACT)
+    rows = table.loc["pooled (the textbook test)", ["z", "p"]].astype(float)
+    assert rows.tolist() == pytest.approx(pooled, **EXACT)
 
     h = proportion_effectsize(213 / 540, 160 / 540)
     assert table.loc["difference of arcsines", "z"] == pytest.approx(h * np.sqrt(270), **EXACT)

@@ -75,20 +75,20 @@ def rows(seed: int, perplexities, validation, test) -> list[dict]:
 def test_each_seed_search_and_split_has_its_own_correlation():
     first = rows(1, [1.1, 1.2, 1.3, 1.5], [0.9, 0.7, 0.8, 0.1], [0.5, 0.6, 0.4, 0.5])
     second = rows(2, [2.1, 2.2, 2.3, 2.5], [0.1, 0.2, 0.3, 0.3], [0.3, 0.3, 0.3, 0.3])
-    found = correlations_table(search_table(first + second))
-    assert found["seed"].tolist() == [1, 1, 2, 2]
-    assert found["split"].tolist() == ["validation", "test"] * 2
-    assert found["n"].tolist() == [4] * 4
+    correlations = correlations_table(search_table(first + second))
+    assert correlations["seed"].tolist() == [1, 1, 2, 2]
+    assert correlations["split"].tolist() == ["validation", "test"] * 2
+    assert correlations["n"].tolist() == [4] * 4
     expected = stats.pearsonr([1.1, 1.2, 1.3, 1.5], [0.9, 0.7, 0.8, 0.1])
-    assert found["r"][0] == pytest.approx(expected.statistic, abs=1e-12)
-    assert found["p"][0] == pytest.approx(expected.pvalue, rel=1e-9)
-    assert found["lowest_is_most_accurate"].tolist() == [1, 0, 0, 1]
-    assert np.isnan(found["r"][3]) and np.isnan(found["p_rho"][3])
+    assert correlations["r"][0] == pytest.approx(expected.statistic, abs=1e-12)
+    assert correlations["p"][0] == pytest.approx(expected.pvalue, rel=1e-9)
+    assert correlations["lowest_is_most_accurate"].tolist() == [1, 0, 0, 1]
+    assert np.isnan(correlations["r"][3]) and np.isnan(correlations["p_rho"][3])
 
 
 def test_a_study_without_searches_has_empty_tables_with_their_columns():
     table = search_table([])
     assert table.empty and list(table)[:4] == ["seed", "search", "edit", "perplexity"]
-    found = correlations_table(table)
-    assert found.empty and isinstance(found, pd.DataFrame)
-    assert list(found)[:5] == ["seed", "search", "split", "n", "r"]
+    correlations = correlations_table(table)
+    assert correlations.empty and isinstance(correlations, pd.DataFrame)
+    assert list(correlations)[:5] == ["seed", "search", "split", "n", "r"]

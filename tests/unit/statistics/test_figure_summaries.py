@@ -43,8 +43,8 @@ def test_accuracies_have_wilsons_interval_and_draws_their_range(results):
     assert (ours["low"], ours["high"]) == pytest.approx(interval)
     assert rows(table, role="ours", source="published")["accuracy"].item() == pytest.approx(0.394)
     draws = rows(table, role="random").iloc[0]  # 6, 21, 19, 27 and 3 problems more than 90
-    found = draws[["accuracy", "low", "high"]].tolist()
-    assert found == pytest.approx([105.2 / N, 93 / N, 117 / N])
+    values = draws[["accuracy", "low", "high"]].tolist()
+    assert values == pytest.approx([105.2 / N, 93 / N, 117 / N])
 
 
 def test_a_profile_has_every_layer_and_published_ones_that_are_not_listed_have_no_sp(results):
@@ -100,15 +100,15 @@ def test_approaches_have_z_where_there_is_one(results):
 
 def test_z_has_the_published_row_and_one_for_each_configuration_of_the_study(results):
     table = SUMMARIES["figure_z"](results)
-    found = {
+    values = {
         name: group["z"].tolist() for name, group in table.groupby(["configuration", "source"])
     }
-    published = found[("SP4 14L", "published")]
+    published = values[("SP4 14L", "published")]
     assert published[0] == pytest.approx(z(160, 213, 540)) and len(published) == 7
     # 24 and -9 of 300 over half an interval of 5.5 points
-    ours = found[("SP4 14L", "reproduced")]
+    ours = values[("SP4 14L", "reproduced")]
     assert ours[:2] == pytest.approx([1.96 * 8 / 5.5, -1.96 * 3 / 5.5])
-    assert ("SP4 noDeep", "reproduced") in found and len(found) == 3
+    assert ("SP4 noDeep", "reproduced") in values and len(values) == 3
 
 
 def test_a_response_is_over_alpha_and_over_its_share_of_the_layers(results):

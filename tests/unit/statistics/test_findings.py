@@ -21,7 +21,7 @@ def test_rank_p_counts_draws_that_are_at_least_as_good():
     ("ours", "verdict"), [(0.5, "above"), (0.05, "below"), (0.3, "none"), (0.4, "none")]
 )
 def test_only_better_than_every_random_draw_is_above_them(ours, verdict):
-    assert verdicts.standing(ours, [0.1, 0.2, 0.4]) == verdict
+    assert verdicts.rank_direction(ours, [0.1, 0.2, 0.4]) == verdict
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_optimism_is_shown_by_an_interval_above_zero(gain, low, verdict):
 # --- of a whole study -------------------------------------------------------------------------
 
 
-def found(root, options=None, **changes):
+def finding_rows(root, options=None, **changes):
     """Findings of a small study by key; changes: other effects of some edits."""
     paths = write_inputs(root, effects=EFFECTS | changes, **(options or {}))
     return findings(read_results(root, paths)).set_index("key")
@@ -108,7 +108,7 @@ def found(root, options=None, **changes):
 
 @pytest.mark.parametrize(("gain", "verdict"), [(40, "above"), (-40, "below"), (2, "none")])
 def test_ours_beats_base_only_with_an_interval_above_zero(tmp_path, gain, verdict):
-    row = found(tmp_path, sp=("1.0", gain, 0)).loc["ours-base"]
+    row = finding_rows(tmp_path, sp=("1.0", gain, 0)).loc["ours-base"]
     assert row["verdict"] == verdict
     assert row["difference"] == pytest.approx(gain / 300)
     assert (row["edit"], row["reference"]) == ("Ours (SP-selected layers)", "Base model")
@@ -116,7 +116,7 @@ def test_ours_beats_base_only_with_an_interval_above_zero(tmp_path, gain, verdic
 
 @pytest.mark.parametrize(("other", "verdict"), [(-57, "below"), (57, "above"), (0, "none")])
 def test_harm_to_the_other_subjects_is_a_finding_on_the_full_merge(tmp_path, other, verdict):
-    row = found(tmp_path, full=("1.0", 61, other)).loc["full-others"]
+    row = finding_rows(tmp_path, full=("1.0", 61, other)).loc["full-others"]
     assert (row["verdict"], row["scope"], row["n"]) == (verdict, "the other subjects", 1800)
 
 
@@ -124,7 +124,7 @@ def test_harm_to_the_other_subjects_is_a_finding_on_the_full_merge(tmp_path, oth
     ("gain", "verdict", "p"), [(60, "above", 1 / 6), (0, "below", 1), (20, "none", 3 / 6)]
 )
 def test_ours_is_ranked_among_the_random_draws(tmp_path, gain, verdict, p):
-    row = found(tmp_path, sp=("1.0", gain, 0)).loc["ours-random"]
+    row = finding_rows(tmp_path, sp=("1.0", gain, 0)).loc["ours-random"]
     assert (row["verdict"], row["p"]) == (verdict, pytest.approx(p))
     # Draws: 96, 111, 109, 117, 93 right of 300; with 5 of them p cannot be below 1/6.
     assert (row["lowest"], row["highest"]) == (93 / 300, 117 / 300)
@@ -136,7 +136,7 @@ def test_ours_is_ranked_among_the_random_draws(tmp_path, gain, verdict, p):
 def test_the_rescaled_projection_tells_direction_from_size(tmp_path, matched, verdict):
     options = {"seeds": (1, 2)}
     changes = {"sp": ("1.0", 40, 0), "projected_matched": ("0.75", matched, 0)}
-    assert found(tmp_path, options, **changes).loc["cause", "verdict"] == verdict
+    assert finding_rows(tmp_path, options, **changes).loc["cause", "verdict"] == verdict
     paths = write_inputs(tmp_path, effects=EFFECTS | changes, **options)
     energy = finding_energy(read_results(tmp_path, paths))
     # 4.31 % kept, 3/128 by chance: less than twice that, in each seed.
@@ -146,17 +146,17 @@ def test_the_rescaled_projection_tells_direction_from_size(tmp_path, matched, ve
 
 @pytest.mark.parametrize(("matched", "verdict"), [(40, "size"), (-40, "harmful")])
 def test_the_full_merge_has_its_own_projections(tmp_path, matched, verdict):
-    assert "cause-full" not in found(tmp_path / "without").index
+    assert "cause-full" not in finding_rows(tmp_path / "without").index
     edits = {"projected_all": ("1.0", 1, 0), "projected_all_matched": ("1.0", matched, 0)}
-    assert found(tmp_path, **edits).loc["cause-full", "verdict"] == verdict
+    assert finding_rows(tmp_path, **edits).loc["cause-full", "verdict"] == verdict
 
 
 @pytest.mark.parametrize(("gain", "verdict"), [(80, "all"), (21, "none"), (-40, "worse")])
 def test_rivals_are_other_selectors_of_as_many_layers(tmp_path, gain, verdict):
-    rows = found(tmp_path, sp=("1.0", gain, 0))
+    rows = finding_rows(tmp_path, sp=("1.0", gain, 0))
     for key in ("ours-norm", "ours-selectors"):
-        about = rows.loc[key]
-        assert (about["verdict"], about["total"], about["same"]) == (verdict, 1, 0)
+        finding = rows.loc[key]
+        assert (finding["verdict"], finding["total"], finding["same"]) == (verdict, 1, 0)
     assert "ours-depth" not in rows.index  # no window of this study answers problems
     assert rows.loc["ours-scaled", "reference"] == "Full merge, scaled"
 
@@ -174,7 +174,7 @@ def test_rivals_of_the_same_layers_in_every_seed_are_counted(tmp_path):
 
 
 def test_corrections_losses_and_the_choice_of_alpha_have_their_numbers(tmp_path):
-    rows = found(tmp_path)
+    rows = finding_rows(tmp_path)
     family = rows.loc["ours-family"]
     # 24 problems more, of 300; made to survive in the inputs, among 11 edits.
     assert (family["verdict"], family["p_corrected"], family["edits"]) == ("kept", 0.011, 11)
@@ -190,7 +190,7 @@ def test_corrections_losses_and_the_choice_of_alpha_have_their_numbers(tmp_path)
 
 
 def test_the_published_order_and_signs_are_compared_with_those_here(tmp_path):
-    row = found(tmp_path).loc["pattern"]
+    row = finding_rows(tmp_path).loc["pattern"]
     # Published: 39.4, 33.9, 30.0, 29.6. Here: 151, 114, 90 and 84 right of 300.
     ours, projected = "Ours (SP-selected layers)", "SAE projection"
     assert row["published_order"] == f"{ours} > {projected} > Full merge > Base model"

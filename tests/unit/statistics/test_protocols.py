@@ -11,11 +11,11 @@ def answers(**edits):
     rows = []
     for edit, (number, geometry) in edits.items():
         for subject, letters in (("number_theory", number), ("geometry", geometry)):
-            for place, letter in enumerate(letters):
+            for position, letter in enumerate(letters):
                 row = {"seed": 1, "edit": edit, "alpha": 0.5, "subject": subject}
-                row |= {"doc_hash": f"{subject}{place}", "correct": int(letter == "r")}
+                row |= {"doc_hash": f"{subject}{position}", "correct": int(letter == "r")}
                 row |= {"parsed": int(letter != "c"), "truncated": int(letter == "c")}
-                rows.append(row | {"n_tokens": 10 * place, "completion": ""})
+                rows.append(row | {"n_tokens": 10 * position, "completion": ""})
     return pd.DataFrame(rows)
 
 

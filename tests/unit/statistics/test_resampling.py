@@ -56,33 +56,33 @@ def test_sign_flips_are_those_of_a_loop_over_flips_and_edits(flips):
     gains = gains_of(generator, problems=30, edits=5, gain=0.3, loss=0.1, shared=0.4)
     gains[:, 3] = 0  # an edit that changes nothing
     gains[:, 4] = gains[:, 0]  # and one that does the same as another
-    found = sign_flips(gains, flips, seed=4)
+    result = sign_flips(gains, flips, seed=4)
     t, alone, adjusted = loop_over_flips(gains, flips, seed=4)
-    np.testing.assert_allclose(found.t, t, atol=1e-10)
-    np.testing.assert_allclose(found.p, alone, atol=1e-10)
-    np.testing.assert_allclose(found.p_max, adjusted, atol=1e-10)
-    assert found.p[3] == found.p_max[3] == 1.0
-    assert found.p_max[4] == found.p_max[0]
+    np.testing.assert_allclose(result.t, t, atol=1e-10)
+    np.testing.assert_allclose(result.p, alone, atol=1e-10)
+    np.testing.assert_allclose(result.p_max, adjusted, atol=1e-10)
+    assert result.p[3] == result.p_max[3] == 1.0
+    assert result.p_max[4] == result.p_max[0]
 
 
 def test_p_of_one_edit_is_near_that_of_all_flips_by_scipy_and_of_mcnemar():
     gains = np.repeat([1, -1, 0], [11, 3, 4])
-    found = sign_flips(gains[:, None], flips=20000, seed=1)
+    result = sign_flips(gains[:, None], flips=20000, seed=1)
     exact = stats.permutation_test(
         (gains,), np.sum, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
     ).pvalue
     # Flipping the signs of 14 discordant problems is tossing 14 coins.
     assert exact == pytest.approx(stats.binomtest(3, 14).pvalue, rel=1e-9)
-    assert found.p[0] == pytest.approx(exact, abs=4 * (exact * (1 - exact) / 20000) ** 0.5)
-    assert found.p_max[0] == found.p[0]  # a family of one needs no correction
+    assert result.p[0] == pytest.approx(exact, abs=4 * (exact * (1 - exact) / 20000) ** 0.5)
+    assert result.p_max[0] == result.p[0]  # a family of one needs no correction
 
 
 def test_corrected_p_is_never_below_the_own_and_keeps_the_order_of_t():
     gains = gains_of(np.random.default_rng(5), problems=200, edits=12, gain=0.16, shared=0.3)
-    found = sign_flips(gains, flips=1000, seed=2)
-    assert (found.p_max >= found.p).all()
-    order = np.argsort(-np.abs(found.t))
-    assert (np.diff(found.p_max[order]) >= 0).all()
+    result = sign_flips(gains, flips=1000, seed=2)
+    assert (result.p_max >= result.p).all()
+    order = np.argsort(-np.abs(result.t))
+    assert (np.diff(result.p_max[order]) >= 0).all()
 
 
 def test_a_family_without_any_effect_is_rejected_about_once_in_20():
@@ -90,9 +90,9 @@ def test_a_family_without_any_effect_is_rejected_about_once_in_20():
     smallest, alone = [], []
     for replicate in range(1500):
         gains = gains_of(generator, problems=80, edits=8, gain=0.15, loss=0.15, shared=0.5)
-        found = sign_flips(gains, flips=199, seed=replicate)
-        smallest.append(found.p_max.min())
-        alone.append(found.p.min())
+        result = sign_flips(gains, flips=199, seed=replicate)
+        smallest.append(result.p_max.min())
+        alone.append(result.p.min())
     rejected = np.mean(np.array(smallest) <= 0.05)
     assert 0.03 <= rejected <= 0.065
     assert np.mean(np.array(alone) <= 0.05) > 0.15  # without correction, much more often
@@ -104,9 +104,9 @@ def test_step_down_keeps_its_level_beside_an_edit_with_a_true_effect():
     for replicate in range(800):
         gains = gains_of(generator, problems=100, edits=6, gain=0.15, loss=0.15)
         gains[:, 0] = generator.choice((-1, 0, 1), size=100, p=(0.05, 0.6, 0.35))
-        found = sign_flips(gains, flips=199, seed=replicate)
-        wrong.append((found.p_max[1:] <= 0.05).any())
-        found_true.append(found.p_max[0] <= 0.05)
+        result = sign_flips(gains, flips=199, seed=replicate)
+        wrong.append((result.p_max[1:] <= 0.05).any())
+        found_true.append(result.p_max[0] <= 0.05)
     assert 0.02 <= np.mean(wrong) <= 0.07
     assert np.mean(found_true) > 0.8
 
@@ -146,10 +146,10 @@ def loop_over_draws(values, draws, seed):
 def test_resampled_sums_are_those_of_a_loop_over_draws():
     generator = np.random.default_rng(9)
     values = {"geometry": gains_of(generator, 17, 3), "algebra": gains_of(generator, 9, 3)}
-    found, expected = (of(values, BLOCK + 40, 5) for of in (bootstrap, loop_over_draws))
-    assert list(found) == ["geometry", "algebra"]
+    result, expected = (of(values, BLOCK + 40, 5) for of in (bootstrap, loop_over_draws))
+    assert list(result) == ["geometry", "algebra"]
     for subject in values:
-        np.testing.assert_array_equal(found[subject], expected[subject])
+        np.testing.assert_array_equal(result[subject], expected[subject])
 
 
 def test_bootstrap_interval_is_near_that_of_scipy_on_the_same_answers():
@@ -191,8 +191,8 @@ def test_resamples_keep_the_size_of_each_subject():
 
 def test_every_edit_has_the_same_resamples_in_any_order_of_subjects():
     gains = gains_of(np.random.default_rng(13), problems=60, edits=1)
-    found = bootstrap({"": np.hstack([gains, -gains])}, 300, 5)[""]
-    np.testing.assert_array_equal(found[:, 0], -found[:, 1])
+    result = bootstrap({"": np.hstack([gains, -gains])}, 300, 5)[""]
+    np.testing.assert_array_equal(result[:, 0], -result[:, 1])
     parts = {"a": gains[:40], "b": gains[40:]}
     backward = bootstrap(dict(reversed(parts.items())), 300, 5)
     for subject, expected in bootstrap(parts, 300, 5).items():
@@ -214,9 +214,9 @@ def test_optimism_repeats_both_choices_in_each_draw_as_a_loop_does():
     for right_on_validation, right_on_test in zip(tried, read, strict=True):
         chosen = next(j for j in range(3) if right_on_validation[j] == max(right_on_validation))
         expected.append((max(right_on_test) - right_on_test[chosen]) / 19)
-    found = optimism_of_choice(validation, test, draws=60, seed=9)
-    np.testing.assert_allclose(found, expected, atol=1e-10)
-    assert (found >= 0).all() and (found > 0).any()
+    result = optimism_of_choice(validation, test, draws=60, seed=9)
+    np.testing.assert_allclose(result, expected, atol=1e-10)
+    assert (result >= 0).all() and (result > 0).any()
 
 
 def test_a_choice_between_one_alpha_is_not_optimistic():
@@ -229,12 +229,12 @@ def test_among_equal_alphas_a_choice_on_the_test_problems_seems_to_gain_what_cha
     # normal numbers lies on average 1.352 standard errors above an alpha chosen elsewhere. The
     # bootstrap adds the noise of resampling, as much again: sqrt(2) times as much.
     generator = np.random.default_rng(16)
-    found = []
+    result = []
     for replicate in range(60):
         answers = [{"a": (generator.random((300, 7)) < 0.4).astype(int)} for _ in range(2)]
-        found.append(optimism_of_choice(*answers, draws=200, seed=replicate).mean())
+        result.append(optimism_of_choice(*answers, draws=200, seed=replicate).mean())
     curse = 1.352 * (0.24 / 300) ** 0.5
-    assert np.mean(found) == pytest.approx(2**0.5 * curse, rel=0.07)
+    assert np.mean(result) == pytest.approx(2**0.5 * curse, rel=0.07)
 
 
 def test_unequal_grids_are_refused():

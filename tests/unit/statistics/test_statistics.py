@@ -200,8 +200,8 @@ def test_minimum_detectable_effect_is_found_about_80_times_in_100():
     generator = np.random.default_rng(8)
     m = generator.binomial(n, psi, size=1000)
     b = generator.binomial(m, 0.5 * (1 + effect / psi))
-    found = np.mean([mcnemar_exact(x, y - x) < 0.05 for x, y in zip(b, m, strict=True)])
-    assert 0.76 <= found <= 0.84
+    result = np.mean([mcnemar_exact(x, y - x) < 0.05 for x, y in zip(b, m, strict=True)])
+    assert 0.76 <= result <= 0.84
 
 
 @pytest.mark.parametrize(("n", "discordance"), [(540, 0.2), (300, 0.07), (2100, 0.5)])
@@ -268,8 +268,8 @@ def test_on_seven_equal_subjects_holm_is_wrong_about_once_in_20_and_uncorrected_
 
 def test_an_edit_that_loses_exactly_the_margin_is_called_not_inferior_once_in_40():
     counts = simulated(np.random.default_rng(33), n=300, b=0.05, c=0.10, times=6000)
-    found = [non_inferiority(*newcombe_interval(*row), margin=0.05) for row in counts]
-    not_inferior = np.mean([v in ("not inferior", "degraded within margin") for v in found])
+    result = [non_inferiority(*newcombe_interval(*row), margin=0.05) for row in counts]
+    not_inferior = np.mean([v in ("not inferior", "degraded within margin") for v in result])
     assert 0.015 <= not_inferior <= 0.033
 
 

@@ -27,9 +27,9 @@ def answers(seed, edit, alpha, right, n=10, words="answer"):
     for subject in SUBJECTS:
         k = right.get(subject, 5) if isinstance(right, dict) else right
         for i in range(n):
-            about = {"seed": seed, "edit": edit, "alpha": alpha, "subject": subject}
-            about |= {"doc_hash": f"{subject[0]}{i}", "correct": int(i < k)}
-            rows.append(about | {"completion": f"{words} {i}"})
+            run = {"seed": seed, "edit": edit, "alpha": alpha, "subject": subject}
+            run |= {"doc_hash": f"{subject[0]}{i}", "correct": int(i < k)}
+            rows.append(run | {"completion": f"{words} {i}"})
     return pd.DataFrame(rows)
 
 
@@ -152,16 +152,16 @@ def test_a_study_that_reads_the_test_problems_once_has_tables_without_rows():
 
 def test_answers_are_read_from_the_folders_that_an_evaluation_names(tmp_path):
     root = tmp_path / "evaluations/test"
-    for place in ("sp/alpha-0.5", "sp/alpha-2.0"):  # the second is of another run
-        (root / place).mkdir(parents=True)
+    for folder in ("sp/alpha-0.5", "sp/alpha-2.0"):  # the second is of another run
+        (root / folder).mkdir(parents=True)
         sample = {"doc_id": 0, "doc_hash": "h", "level": 1, "math_verify": 1, "parsed": 1}
-        sample |= {"n_tokens": 9, "truncated": 0, "completion": place}
-        (root / place / f"samples_{TARGET}.jsonl").write_text(json.dumps(sample) + "\n")
+        sample |= {"n_tokens": 9, "truncated": 0, "completion": folder}
+        (root / folder / f"samples_{TARGET}.jsonl").write_text(json.dumps(sample) + "\n")
     record = {"spec": "sp", "draw": None, "alpha": 0.5}
     listed = {"seed": 7, "written": {"sp/alpha-0.5": record}}
     (root / "sp.json").write_text(json.dumps(listed))
-    found = read_answers([root / "sp.json"], [TARGET])
-    assert found.to_dict("records") == [
+    table = read_answers([root / "sp.json"], [TARGET])
+    assert table.to_dict("records") == [
         {"seed": 7, "edit": "sp", "alpha": 0.5, "subject": TARGET, "doc_hash": "h", "correct": 1}
         | {"parsed": 1, "truncated": 0, "n_tokens": 9, "completion": "sp/alpha-0.5"}
     ]

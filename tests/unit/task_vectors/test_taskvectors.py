@@ -177,17 +177,17 @@ def test_a_dense_difference_comes_back_bit_by_bit_beside_a_factored_one(tmp_path
 
 
 @pytest.mark.parametrize(
-    "keys, said",
+    "keys, message",
     [
         (["layers.0.x.dense", "layers.0.x.scale"], "'layers.0.x' has dense, scale: expected"),
         (["layers.0.x.lora_A", "layers.0.x.lora_B"], "'layers.0.x' has lora_A, lora_B: expected"),
         (["layers.0.x.weight"], "'layers.0.x' has weight: expected lora_A, lora_B and scale, or"),
     ],
 )
-def test_a_task_vector_file_with_an_unknown_key_is_refused(tmp_path, keys, said):
+def test_a_task_vector_file_with_an_unknown_key_is_refused(tmp_path, keys, message):
     tensors = {key: np.ones((2, 2), np.float32) for key in keys}
     save_file(tensors, tmp_path / "v.safetensors", metadata={"task_vector": '{"base": "b"}'})
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         TaskVector.load(tmp_path / "v.safetensors")
 
 

@@ -49,7 +49,7 @@ def edited(model: PreTrainedModel, edit: TaskVector) -> Iterator[PreTrainedModel
 
 
 def _edited_parameters(model: PreTrainedModel, edit: TaskVector) -> dict[str, torch.nn.Parameter]:
-    """The weights that an edit changes, by module name; refused where one does not fit."""
+    """The weights that an edit changes, by module name; ValueError where one does not fit."""
     parameters = dict(model.named_parameters())
     weights = {}
     for name, shape in edit.shapes().items():

@@ -1,7 +1,7 @@
 """The directions that a projection keeps, by basis: those of the paper and their controls.
 
-A basis is one function of a layer, found in `BASES`; the oracle and the complement are not here:
-the one looks at each module's difference, the other is the paper's own basis (`projection`).
+A basis is one function of a layer in `BASES`. The oracle is not here, since it depends on each
+module's difference (`projection`); the complement has the directions of the paper's own basis.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def directions(
 ) -> dict[int, np.ndarray] | int:
     """(rank, d) directions of each layer, or the rank alone for the oracle.
 
-    settings: an edit's `projection`. width: d of the residual stream. files: what the basis needs
-    of `features` (the most specific features of each layer), `activations` (of each layer, sums
-    over the probe problems) and `saes` (a manifest of each layer).
+    settings: an edit's `projection`. width: d of the residual stream. files: those that the
+    basis needs of `features` (the most specific features of each layer), `activations` (of each
+    layer, sums over the probe problems) and `saes` (a manifest of each layer).
     """
     if settings["basis"] == "oracle":
         return settings["rank"]
@@ -46,9 +46,9 @@ def directions(
 def read_gains(model: str | Path, modules: Sequence[str]) -> dict[str, np.ndarray]:
     """Gain of the RMSNorm between each module and the residual stream, (d,) fp64 by module name.
 
-    Gemma's norms multiply by 1 + weight, and stand on both sides of attention and MLP.
+    Gemma's norms multiply by 1 + weight, and are on both sides of attention and MLP.
 
-    Raises ValueError for a model of another family, whose norms stand elsewhere.
+    Raises ValueError for a model of another family, whose norms are elsewhere.
     """
     family = read_json(Path(model) / "config.json").get("model_type", "")
     if not family.startswith(("gemma2", "gemma3")):

@@ -43,11 +43,11 @@ def build_edits(
     folder: Path,
     progress: Callable[[str], None],
 ) -> dict[str, dict]:
-    """Write edits of one spec; of each, by its folder: spec, draw, alpha, sha256 of its files.
+    """Write edits of one spec; return spec, draw, alpha, sha256 of files of each, by its folder.
 
     edits: each at an alpha; draws follow one another. model: folder of the base. files: paths of
-    what the spec names: `vectors` in its order, `selection`, `search`, and what its basis reads
-    (`bases.directions`). folder: the edits' folders are made in it.
+    the spec's `vectors` in its order, `selection`, `search`, and the files of its basis
+    (`bases.directions`). folder: parent of the edits' folders.
 
     Raises ValueError when a task vector was made for another base or lacks a selected layer.
     """
@@ -66,20 +66,20 @@ def build_edits(
         made = Transformed(nothing, nothing)
         if vectors:
             made = _transformed(drawn, vectors, layers, model, files)
-        found = read_json(files["search"])["kept"][draw - 1] if spec.search else None
-        about = {
+        searched = read_json(files["search"])["kept"][draw - 1] if spec.search else None
+        description = {
             "scale": made.scale,
             "layers": layers,
             "vectors": spec.vectors,
             "transform": spec.transform,
             "projection": drawn.projection,
             "merging": drawn.merging,
-            "search": found and {"search": spec.search, **found},
+            "search": searched and {"search": spec.search, **searched},
             "base": base,
         }
-        by_layer = np.array(found["alphas"]) if found else 1.0
-        mine = [edit for edit in edits if edit.draw == draw]
-        written |= _write(mine, made, by_layer, about, model, folder, progress)
+        by_layer = np.array(searched["alphas"]) if searched else 1.0
+        of_draw = [edit for edit in edits if edit.draw == draw]
+        written |= _write(of_draw, made, by_layer, description, model, folder, progress)
     return written
 
 
@@ -90,15 +90,16 @@ def _transformed(
     model: Path,
     files: Mapping[str, Any],
 ) -> Transformed:
-    """What one draw adds in some layers, before alpha."""
+    """The transformed task vectors of one draw in some layers, before alpha."""
     parts = {name: vector.in_layers(layers) for name, vector in vectors.items()}
     modules = sorted(set().union(*(part.modules for part in parts.values())))
     if missing := set(layers) - {layer_of(name) for name in modules}:
         raise ValueError(f"{files['vectors'][0]}: holds nothing for layer {min(missing)}")
     basis = gains = None
-    if how := spec.projection:
-        basis = directions(how, layers, stream_width(next(iter(parts.values())).modules), files)
-        gains = read_gains(model, modules) if how["reading"] == "norm_aware" else None
+    if settings := spec.projection:
+        width = stream_width(next(iter(parts.values())).modules)
+        basis = directions(settings, layers, width, files)
+        gains = read_gains(model, modules) if settings["reading"] == "norm_aware" else None
     return TRANSFORMS[spec.transform](Parts(parts, spec, basis, gains))
 
 
@@ -106,7 +107,7 @@ def _write(
     edits: Sequence[EditId],
     made: Transformed,
     by_layer: np.ndarray | float,
-    about: Mapping[str, Any],
+    description: Mapping[str, Any],
     model: Path,
     folder: Path,
     progress: Callable[[str], None],
@@ -119,12 +120,12 @@ def _write(
             name = edit_folder(edit)
             added = scaled(kept, edit.alpha * made.scale * by_layer)
             record = energy_record(made.vector, kept, added, weights, made.maps)
-            described = {"edit": edit_name(edit), "alpha": edit.alpha, **about}
+            described = {"edit": edit_name(edit), "alpha": edit.alpha, **description}
             with atomic_folder(folder / name) as target:
                 save_edit(target, added, model.as_posix())
                 write_table(target / "energy.tsv", record)
                 write_json(target / "edit.json", described)
             written[name] = {**asdict(edit), "files": folder_digests(folder / name)}
             norm = record["energy_edit"].sum() ** 0.5
-            progress(f"{name}: layers {about['layers']}, norm {norm:.3f}")
+            progress(f"{name}: layers {description['layers']}, norm {norm:.3f}")
     return written

@@ -1,8 +1,8 @@
 """Checkpoints: the base with an edit written into its weights (paper, eq. 3).
 
 The base's files are copied byte for byte. Only the edited tensors are computed, in fp32, and
-written where they stood in the type they had, so that headers, index, and every other tensor stay
-what they are. Rounding to bfloat16 loses part of a small edit; the record says how much. numpy
+written at their old offsets in their old type, so that headers, index, and every other tensor stay
+as they are. Rounding to bfloat16 loses part of a small edit; the record says how much. numpy
 only.
 """
 
@@ -52,18 +52,18 @@ def export_checkpoint(
     base: str | Path,
     edit: TaskVector,
     target: str | Path,
-    about: Mapping | None = None,
+    description: Mapping | None = None,
     hard_links: bool = False,
 ) -> pd.DataFrame:
     """Write the base with an edit in it as a model folder of its own; the record, a row a tensor.
 
     The folder has the files that the base's manifest lists, and beside them the record
-    (export.tsv), its sums with `about` (export.json) and a manifest. It appears whole or not at
-    all. About a megabyte of one tensor is in memory at a time.
+    (export.tsv), its sums with `description` (export.json) and a manifest. It appears whole or
+    not at all. About a megabyte of one tensor is in memory at a time.
 
-    base: model folder with its manifest. edit: with alpha in it. about: more to say in
-    export.json. hard_links: link the files that hold no edited tensor instead of copying them; a
-    program that later writes to one of them in place changes the base too.
+    base: model folder with its manifest. edit: with alpha in it. description: more
+    entries of export.json. hard_links: link the files that hold no edited tensor instead of copying
+    them; a program that later overwrites one of them changes the base too.
 
     Columns of the record: `dtype` as stored; `entries`; `energy_edit`, `landed` and `inner`:
     squared norm of the intended difference and of the one between the stored weights, and their
@@ -86,19 +86,19 @@ def export_checkpoint(
             if sha256_file(source) != digest:
                 raise ValueError(f"{source}: changed since {base / MANIFEST} was written (sha256)")
             copy.parent.mkdir(parents=True, exist_ok=True)
-            places = _edited_in(source, edit)
-            if hard_links and not places:
+            edited = _edited_in(source, edit)
+            if hard_links and not edited:
                 os.link(source.resolve(), copy)
             else:
-                rows += _copy_edited(source, copy, places, edit)
+                rows += _copy_edited(source, copy, edited, edit)
         record = pd.DataFrame(rows).sort_values(["layer", "module"], ignore_index=True)
         write_table(folder / RECORD, record)
-        write_json(folder / DESCRIPTION, {**(about or {}), "landed": export_summary(record)})
+        write_json(folder / DESCRIPTION, {**(description or {}), "landed": export_summary(record)})
     return record
 
 
 def export_summary(record: pd.DataFrame) -> dict:
-    """What landed of an edit, over all its tensors: shares as in `energy.energy_summary`."""
+    """Landed energy over all tensors of an edit: shares as in `energy.energy_summary`."""
     total = record[["entries", "energy_edit", "landed", "inner", "unchanged"]].sum()
     return {
         "tensors": len(record),
@@ -114,61 +114,61 @@ def _edited_in(path: Path, edit: TaskVector) -> dict[str, Place]:
     """The edited tensors that a file holds, by module name, in the order in which they lie."""
     if path.suffix != ".safetensors":
         return {}
-    places = tensor_places(path)
-    held = {name: places[f"{name}.weight"] for name in edit.modules if f"{name}.weight" in places}
+    stored = tensor_places(path)
+    held = {name: stored[f"{name}.weight"] for name in edit.modules if f"{name}.weight" in stored}
     return dict(sorted(held.items(), key=lambda item: item[1].start))
 
 
 def _copy_edited(
-    source: Path, target: Path, places: Mapping[str, Place], edit: TaskVector
+    source: Path, target: Path, edited: Mapping[str, Place], edit: TaskVector
 ) -> list[dict]:
     """Copy a file with some tensors edited; a row of the record for each.
 
-    What lies between them is copied within the kernel, or not at all where the file system can
-    share it; the edited ones are written once.
+    Bytes between them are copied within the kernel, or not at all where the file system can share
+    them; the edited tensors are written once.
     """
     rows, done = [], 0
     with open(source, "rb") as old, open(target, "wb") as new:
         shared = _cloned(old.fileno(), new.fileno())
-        for name, place in places.items():
+        for name, tensor in edited.items():
             if not shared:
-                _copy_range(old.fileno(), new.fileno(), done, place.start)
-            rows.append(_write_edited(new.fileno(), name, place, edit.modules[name].in_memory()))
-            done = place.start + place.size
+                _copy_range(old.fileno(), new.fileno(), done, tensor.start)
+            rows.append(_write_edited(new.fileno(), name, tensor, edit.modules[name].in_memory()))
+            done = tensor.start + tensor.size
         if not shared:
             _copy_range(old.fileno(), new.fileno(), done, os.fstat(old.fileno()).st_size)
     return rows
 
 
-def _write_edited(file: int, name: str, place: Place, delta: Delta) -> dict:
-    """Write stored(W + edit) in the place of W; its row of the record."""
+def _write_edited(file: int, name: str, tensor: Place, delta: Delta) -> dict:
+    """Overwrite W with stored(W + edit), and return its row of the record."""
     sums = {"energy_edit": 0.0, "landed": 0.0, "inner": 0.0, "unchanged": 0}
-    start = place.start
-    for rows in row_blocks(*place.shape):
-        before = read_rows(place, rows)
+    start = tensor.start
+    for rows in row_blocks(*tensor.shape):
+        before = read_rows(tensor, rows)
         intended = delta.dense(rows)
-        stored = from_float32(before + intended, place.dtype)
-        after = to_float32(stored, place.dtype)
+        stored = from_float32(before + intended, tensor.dtype)
+        after = to_float32(stored, tensor.dtype)
         if not np.isfinite(after).all():
-            raise ValueError(f"{place.file}: {name} plus the edit is not finite as {place.dtype}")
+            raise ValueError(f"{tensor.file}: {name} plus the edit is not finite as {tensor.dtype}")
         start = _write(file, stored, start)
         landed = after.astype(np.float64) - before
         sums["energy_edit"] += float(np.sum(intended.astype(np.float64) ** 2))
         sums["landed"] += float(np.sum(landed**2))
         sums["inner"] += float(np.sum(landed * intended))
         sums["unchanged"] += int(np.sum(landed == 0))
-    entries = place.shape[0] * place.shape[1]
+    entries = tensor.shape[0] * tensor.shape[1]
     if sums["unchanged"] == entries and sums["energy_edit"] > 0:
         raise ValueError(
-            f"{place.file}: no entry of {name} moves: the edit is too small to be stored in "
-            f"{place.dtype}"
+            f"{tensor.file}: no entry of {name} moves: the edit is too small to be stored in "
+            f"{tensor.dtype}"
         )
-    row = {"layer": layer_of(name), "module": part_of(name), "dtype": place.dtype}
+    row = {"layer": layer_of(name), "module": part_of(name), "dtype": tensor.dtype}
     return row | {"entries": entries} | sums
 
 
 def _write(file: int, values: np.ndarray, start: int) -> int:
-    """Write values at a place in a file; where they end. Large writes are slower than small."""
+    """Write values from an offset on, and return their end. Large writes are slower than small."""
     content = memoryview(np.ascontiguousarray(values)).cast("B")
     while content:
         written = os.pwrite(file, content[:_WRITE], start)
@@ -186,7 +186,7 @@ def _cloned(old: int, new: int) -> bool:
 
 
 def _copy_range(old: int, new: int, first: int, last: int) -> None:
-    """Copy some bytes of one file to the same place in another, within the kernel."""
+    """Copy a range of bytes of one file to the same offsets of another, within the kernel."""
     os.lseek(new, first, os.SEEK_SET)
     while first < last:
         copied = os.sendfile(new, old, first, last - first)

@@ -1,4 +1,4 @@
-"""What an edit intends and what lands in the weights: one row a module, and the sums of an edit.
+"""Intended and landed energy of an edit: one row a module, and the sums over all modules.
 
 numpy only.
 """
@@ -31,11 +31,11 @@ def energy_record(
     weights: Mapping[str, np.ndarray],
     maps: Mapping[str, StreamMap] | None,
 ) -> pd.DataFrame:
-    """What an edit intends and what lands in the weights, one row a module.
+    """Intended and landed energy of an edit, one row a module.
 
-    vector: tau in the selected layers. kept: what the transform left of it, before any rescaling.
-    edit: what is added. weights: the base's fp32 weights by module name. maps: of the projection,
-    by module name; None for edits that project nothing.
+    vector: tau in the selected layers. kept: its transform, before any rescaling. edit: as added.
+    weights: the base's fp32 weights by module name. maps: of the projection, by module name; None
+    without one.
 
     Columns: energies are squared Frobenius norms. `measured_*` are energies where the projector is
     orthogonal: those of the weights, or for the norm-aware reading those behind the norm's gain.
@@ -102,18 +102,18 @@ def energy_summary(record: pd.DataFrame) -> dict[str, Any]:
 
     energy_retained = ||P tau||^2 / ||tau||^2 in the selected layers, 1 for raw edits, and where
     task vectors are merged otherwise than by their sum the share of the sum's energy;
-    norm_retained is its square root. chance and oracle are what a random and the best projection
-    of the same rank keep, and alignment = (retained - chance) / (oracle - chance) places the edit
-    between them: 0 is chance, 1 the best. landed_energy and landed_cosine compare what the stored
-    weights moved by with what was intended; unchanged is the share of entries that did not move,
-    outside the share of what moved that the projection cannot have made.
+    norm_retained is its square root. chance and oracle are the shares that a random and the best
+    projection of the same rank keep; alignment = (retained - chance) / (oracle - chance), 0 at
+    chance and 1 at the best. landed_energy and landed_cosine compare the change of the stored
+    weights with the intended one; unchanged is the share of entries that did not move, outside the
+    share of the change that the projection cannot have made.
     """
     total = record.drop(columns=["layer", "module"]).astype(float).sum()
     is_projection = record["chance"].notna().any()
     by_chance = (record["chance"] * record["measured_vector"]).astype(float).sum()
 
     def share(part: float, whole: float) -> float | None:
-        """None where there is nothing to take a share of: the base, or alpha = 0."""
+        """None where the whole is zero: for the base, or alpha = 0."""
         return float(part / whole) if whole > 0 else None
 
     def root(value: float | None) -> float | None:

@@ -28,7 +28,7 @@ def save_edit(folder: Path, edit: TaskVector, base_model: str) -> None:
 def read_edit(folder: str | Path) -> TaskVector:
     """An edit as `save_edit` writes it, whichever of the two forms it has.
 
-    Raises ValueError where the folder has both forms, or something else in place of them.
+    Raises ValueError where the folder has both forms, or neither.
     """
     differences = Path(folder) / DIFFERENCES
     if not differences.exists():

@@ -1,13 +1,12 @@
 """Merging task vectors that interfere (paper, appendix E): TIES, DARE, Localize-and-Stitch.
 
 The paper adds two task vectors, sees them interfere, and names these three as what to try next.
-The plain sum is exact in factors (`task_vector.combine`); what comes out here is not low rank.
-All three take a vector with weight w as w * tau, and merge what they are given: an edit gives
-them the selected layers only. alpha is the papers' lambda.
+The plain sum is exact in factors (`task_vector.combine`); merged differences are not low rank.
+All three take a vector with weight w as w * tau, restricted to the selected layers of an edit.
+alpha is the papers' lambda.
 
-A module's result is worked out on demand: one module of each vector is dense at a time, and how
-much of the result is held is up to the caller. The order in which vectors are given never
-matters. docs/merging.md says where other codes differ. numpy only.
+A module's result is computed on demand, with one module of each vector dense at a time. The order
+of the vectors never matters. docs/merging.md lists where other codes differ. numpy only.
 """
 
 from __future__ import annotations
@@ -134,7 +133,7 @@ def interference(
 ) -> list[dict[str, Any]]:
     """How two task vectors meet in the modules that both have, by layer and in 'all' of them.
 
-    density: how much `ties` and `localize_and_stitch` keep of each; 1 is the vectors themselves.
+    density: share of entries that `ties` and `localize_and_stitch` keep; 1 keeps the vectors whole.
     cosine: of the two (trimmed) differences. overlap: share of the coordinates where neither is
     zero; by chance density^2. sign_conflict: share of those where the signs differ; by chance one
     half. norm_first, norm_second: Frobenius norms. A share of nothing is None. Sums are in fp64.
@@ -149,8 +148,8 @@ def interference(
         )
         both = (a != 0) & (b != 0)
         differ = both & (np.sign(a) != np.sign(b))
-        found = [a.size, both.sum(), differ.sum(), np.sum(a * b), np.sum(a**2), np.sum(b**2)]
-        sums[layer_of(name)] = sums.get(layer_of(name), 0) + np.array(found, dtype=np.float64)
+        terms = [a.size, both.sum(), differ.sum(), np.sum(a * b), np.sum(a**2), np.sum(b**2)]
+        sums[layer_of(name)] = sums.get(layer_of(name), 0) + np.array(terms, dtype=np.float64)
     sums["all"] = sum(sums.values(), np.zeros(6))
     rows = []
     for layer, (entries, both, differ, inner, energy_first, energy_second) in sums.items():
@@ -172,11 +171,11 @@ def _weighted(
     vectors: Mapping[str, TaskVector], weights: Mapping[str, float]
 ) -> dict[str, dict[str, Delta]]:
     """w * tau of each vector by name and module, still in the form that it has."""
-    found = {
+    parts = {
         name: {module: d.scaled(weights[name]) for module, d in vectors[name].modules.items()}
         for name in sorted(weights)
     }
-    return {name: modules for name, modules in found.items() if modules}
+    return {name: modules for name, modules in parts.items() if modules}
 
 
 def _on_demand(
@@ -184,7 +183,7 @@ def _on_demand(
     weights: Mapping[str, float],
     merge: Callable[[str], np.ndarray],
 ) -> dict[str, OnDemand]:
-    """What `merge` makes of each module that any of the vectors has, in order of their names."""
+    """The merged difference of each module that any of the vectors has, by name in sorted order."""
     shapes = {module: s for name in weights for module, s in vectors[name].shapes().items()}
     return {module: OnDemand(s, partial(merge, module)) for module, s in sorted(shapes.items())}
 
@@ -227,10 +226,10 @@ def _magnitude_bits(delta: Delta) -> np.ndarray:
 
 def _bin_of(rank: int, bins: Iterator[np.ndarray]) -> tuple[int, int]:
     """The bin that holds the rank-th largest (1 is the largest), and how many lie above it."""
-    counts = sum(np.bincount(found, minlength=1 << 16) for found in bins)
+    counts = sum(np.bincount(part, minlength=1 << 16) for part in bins)
     down = np.cumsum(counts[::-1])
-    place = int(np.searchsorted(down, rank))
-    return len(counts) - 1 - place, int(down[place] - counts[::-1][place])
+    index = int(np.searchsorted(down, rank))
+    return len(counts) - 1 - index, int(down[index] - counts[::-1][index])
 
 
 def _share(part: float, whole: float) -> float | None:

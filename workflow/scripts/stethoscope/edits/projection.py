@@ -19,7 +19,7 @@ from stethoscope.task_vectors.delta import LowRank
 from stethoscope.task_vectors.task_vector import TaskVector, layer_of, part_of
 
 WRITERS = ("self_attn.o_proj", "mlp.down_proj")
-# Gemma's sandwich: the RMSNorm that stands between each module and the residual stream.
+# Gemma's sandwich: the RMSNorm between each module and the residual stream.
 NORMS = {
     "self_attn.q_proj": "input_layernorm",
     "self_attn.k_proj": "input_layernorm",
@@ -33,13 +33,13 @@ NORMS = {
 
 @dataclass(frozen=True)
 class StreamMap:
-    """What is done to the stream side of one module's difference: U V^T, or I - U V^T.
+    """A map of the stream side of one module's difference: U V^T, or I - U V^T.
 
-    image, dual: (d, k) U and V, fp64. span: (d, k') orthonormal; the image of U V^T, or for a
-    complement what its image is orthogonal to. chance: share of the energy that is kept on
-    average when the directions are random. complement: whether the map is I - U V^T. gain: (d,)
-    of the norm between module and stream where the map allows for it, else None: the projector is
-    orthogonal once the gain is applied, so energies are measured there.
+    image, dual: (d, k) U and V, fp64. span: (d, k') orthonormal basis of the image of U V^T, or
+    for a complement of the subspace orthogonal to its image. chance: mean share of the energy that
+    random directions keep. complement: whether the map is I - U V^T. gain: (d,) of the norm
+    between module and stream in the norm-aware reading, else None: the projector is orthogonal once
+    the gain is applied, so energies are measured there.
     """
 
     image: np.ndarray
@@ -94,9 +94,9 @@ def stream_map(
 ) -> StreamMap:
     """The map of one module's stream side that projects it on some directions.
 
-    directions: (count, d). reading: 'both' projects what writers write and what readers read,
-    Q Q^T; 'writers_only' does so for writers and leaves nothing of readers; 'norm_aware' projects
-    on the far side of the norm, G^-1 Q Q^T G with G = diag(gain), (d,); 'unnormalized' is D D^T
+    directions: (count, d). reading: 'both' projects the outputs of writers and the inputs of
+    readers, Q Q^T; 'writers_only' does so for writers and removes readers; 'norm_aware' projects
+    behind the norm, G^-1 Q Q^T G with G = diag(gain), (d,); 'unnormalized' is D D^T
     with unit directions D, no projector when they overlap. complement: I minus the map.
 
     Raises ValueError when a gain is zero or not finite.

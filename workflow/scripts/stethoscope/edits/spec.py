@@ -1,4 +1,4 @@
-"""What an edit is made of. Standard library only."""
+"""The specification of an edit. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-# What each merging method is told; each is a parameter of its function in `edits.merging`.
+# Settings of each merging method: parameters of its function in `edits.merging`.
 MERGING_NEEDS: Mapping[str, tuple[str, ...]] = {
     "ties": ("density",),
     "localize_and_stitch": ("density",),
@@ -22,10 +22,10 @@ SETTINGS_OF: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class EditSpec:
-    """All that decides what an edit adds, but for the draw and alpha; nothing else of it does.
+    """All settings that decide what an edit adds, except its draw and alpha.
 
-    vectors: weight of each task vector by name; none for the base. selection: name of the layers
-    that it changes. search: name of the search whose alphas, one a layer, it takes.
+    vectors: weight of each task vector by name; none for the base. selection: name of the selection
+    of edited layers. search: name of the search that gives alphas, one a layer.
     """
 
     vectors: Mapping[str, float]
@@ -37,11 +37,11 @@ class EditSpec:
 
     @classmethod
     def of(cls, edit: Mapping[str, Any]) -> EditSpec:
-        """The spec of a configured edit, whatever else is said about it."""
+        """The spec of a configured edit, without its other keys."""
         return cls(**{f.name: edit[f.name] for f in fields(cls) if f.name in edit})
 
     def of_draw(self, draw: int | None) -> EditSpec:
-        """The spec of one draw: its number where settings have a seed, and their count nowhere."""
+        """The spec of one draw: settings with a seed get its number, and all lose `draws`."""
 
         def drawn(settings: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
             if settings is None:

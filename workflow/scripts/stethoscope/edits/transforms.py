@@ -1,4 +1,4 @@
-"""What becomes of a task vector before it is added: nothing, a projection, or a merge of several.
+"""Transforms of a task vector before it is added: none, a projection, or a merge of several.
 
 Paper, section 3 ("Why not project") and appendix E. A transform is one function in `TRANSFORMS`.
 numpy only.
@@ -20,7 +20,7 @@ from stethoscope.task_vectors.task_vector import TaskVector, combine, scaled
 
 @dataclass(frozen=True)
 class Parts:
-    """What a transform is given.
+    """Arguments of a transform.
 
     vectors: task vectors in the selected layers, by name. spec: of the edit. directions: of a
     projection, (rank, d) by layer, or their number for the oracle. gains: of the norms by module,
@@ -40,10 +40,10 @@ class Parts:
 
 @dataclass(frozen=True)
 class Transformed:
-    """What an edit adds, before alpha.
+    """The result of a transform, before alpha.
 
-    vector: the weighted sum of the task vectors in the selected layers. kept: what the transform
-    leaves of it. maps: of a projection, by module name. scale: a factor beside alpha.
+    vector: the weighted sum of the task vectors in the selected layers. kept: the part of it that
+    the edit adds. maps: of a projection, by module name. scale: a factor beside alpha.
     """
 
     vector: TaskVector
@@ -58,25 +58,25 @@ def raw(parts: Parts) -> Transformed:
 
 
 def project(parts: Parts) -> Transformed:
-    """The sum projected on directions of the residual stream; with its norm, where wanted."""
-    how = parts.spec.projection
-    complement = how["basis"] == "complement"
+    """The sum projected on directions of the residual stream; with the sum's norm if configured."""
+    settings = parts.spec.projection
+    complement = settings["basis"] == "complement"
     maps = stream_maps(
-        parts.total.modules, parts.directions, how["reading"], complement, parts.gains
+        parts.total.modules, parts.directions, settings["reading"], complement, parts.gains
     )
     kept = projected(parts.total, maps)
-    scale = matching_scale(kept, parts.total) if how["match_norm"] else 1.0
+    scale = matching_scale(kept, parts.total) if settings["match_norm"] else 1.0
     return Transformed(parts.total, kept, maps, scale)
 
 
 def raw_matched(parts: Parts) -> Transformed:
-    """The sum shrunk to the norm that its projection has."""
+    """The sum scaled to the norm of its projection."""
     kept = project(parts).kept
     return Transformed(parts.total, scaled(parts.total, matching_scale(parts.total, kept)))
 
 
 def merge(method: str, parts: Parts) -> Transformed:
-    """The task vectors merged otherwise than by their sum."""
+    """The task vectors merged by one of `merging.METHODS`."""
     merged = METHODS[method](parts.vectors, parts.spec.vectors, **parts.spec.merging)
     return Transformed(parts.total, TaskVector(merged, parts.total.base))
 

@@ -1,4 +1,4 @@
-"""Choosing alpha: the highest accuracy on the problems that choose, ties to the smaller alpha."""
+"""Choosing alpha: the highest accuracy on given problems, ties to the smaller alpha."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from stethoscope.names import EditId, edit_name
 def best_alpha(correct: np.ndarray) -> np.ndarray:
     """Index of the chosen alpha along the last axis.
 
-    correct: (..., alphas) numbers of correct answers, the alphas ascending. Of alphas that do
-    equally well the smaller is taken, which changes the model less. All counts are of the same
-    problems, so that no rounding decides a tie.
+    correct: (..., alphas) numbers of correct answers to the same problems, the alphas ascending.
+    Ties go to the smaller alpha, which changes the model less.
     """
     return np.argmax(correct, axis=-1)
 
@@ -54,12 +53,12 @@ def choices(evaluated: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]
             "spec": edit.spec,
             "draw": edit.draw,
             "grid": grid,
-            "chosen": choose_alpha(tuple(tried.values()) for tried in grid),
+            "chosen": choose_alpha(tuple(counts.values()) for counts in grid),
         }
         for edit, grid in grids.items()
     }
 
 
 def chosen_edits(choices: Mapping[str, Mapping[str, Any]]) -> list[EditId]:
-    """Each edit at the alpha that it has chosen, from what `choices` gave."""
+    """Each edit at its chosen alpha, from the result of `choices`."""
     return [EditId(choice["spec"], choice["draw"], choice["chosen"]) for choice in choices.values()]

@@ -1,4 +1,4 @@
-"""What the evaluated edits answered, problem by problem, as one table."""
+"""Answers of evaluated edits, problem by problem, as one table."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ COLUMNS = [
 
 
 def read_answers(evaluations: Iterable[str | Path], subjects: Sequence[str]) -> pd.DataFrame:
-    """One row a problem and edit, columns `COLUMNS`, of what `evaluate_edits` wrote.
+    """One row a problem and edit, columns `COLUMNS`, from the files of `evaluate_edits`.
 
-    evaluations: its JSON files, in any number; the samples lie in folders beside each. correct,
+    evaluations: its JSON files; the samples are in folders beside each. correct,
     parsed, truncated: 0 or 1.
     """
     rows = []
@@ -27,11 +27,11 @@ def read_answers(evaluations: Iterable[str | Path], subjects: Sequence[str]) -> 
         evaluation = read_json(path)
         for folder, record in evaluation["written"].items():
             edit = EditId.of(record)
-            about = {"seed": evaluation["seed"], "edit": edit_name(edit), "alpha": edit.alpha}
+            run = {"seed": evaluation["seed"], "edit": edit_name(edit), "alpha": edit.alpha}
             for subject in subjects:
                 for sample in read_jsonl(path.parent / folder / samples_file(subject)):
                     values = {"correct": sample["math_verify"]} | {
                         name: sample[name] for name in COLUMNS[6:] + ["doc_hash"]
                     }
-                    rows.append({**about, "subject": subject, **values})
+                    rows.append({**run, "subject": subject, **values})
     return pd.DataFrame(rows, columns=COLUMNS)

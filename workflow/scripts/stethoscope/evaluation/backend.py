@@ -1,4 +1,4 @@
-"""What a backend is: a loaded base model that evaluates edits in turn."""
+"""The interface of evaluation backends, and the checks that they share."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from stethoscope.task_vectors.task_vector import TaskVector
 class Backend(Protocol):
     """A loaded base model that evaluates edits in turn.
 
-    lm: an lm-eval model with `AnswerLengths`. about: settings that can change an answer, for the
-    results.
+    lm: an lm-eval model with `AnswerLengths`. settings: those that can change an answer, for
+    the results.
     """
 
     lm: Any
-    about: Mapping[str, Any]
+    settings: Mapping[str, Any]
 
     def edited(self, edit: TaskVector, folder: Path) -> AbstractContextManager:
-        """The model with an edit for a while; folder is where the edit lies."""
+        """A context in which the model has an edit; folder: of the edit."""
 
 
 class AnswerLengths:
-    """What the lm-eval models share: they check requests, and keep how long each answer was."""
+    """Mixin of the lm-eval models: checks requests, and keeps the length of each answer."""
 
     tok_encode: Callable[[str], list[int]]
     tokenizer: Any
     max_length: int
 
     def check(self, requests: Sequence) -> None:
-        """As `check_requests`, with this model's tokenizer."""
+        """Apply `check_requests` with this model's tokenizer."""
         check_requests(requests, self.tok_encode, self.tokenizer.bos_token_id, self.max_length)
 
     def keep_length(self, prompt: Sequence[int], n_tokens: int, truncated: bool) -> None:
@@ -54,12 +54,12 @@ def check_requests(
     """Raise ValueError for a prompt without one BOS in front or room for its answer, or sampling.
 
     A prompt in a chat's form has BOS written out, and a tokenizer may put another before it; a
-    prompt that is too long would be cut from the left without a word.
+    prompt that is too long would be cut from the left without a warning.
     """
-    for text, how in (request.args for request in requests):
-        ids, cap = encode(text), how["max_gen_toks"]
-        if how.get("do_sample") or how.get("temperature"):
-            raise ValueError(f"decoding is greedy, a task asks for {how}")
+    for text, settings in (request.args for request in requests):
+        ids, cap = encode(text), settings["max_gen_toks"]
+        if settings.get("do_sample") or settings.get("temperature"):
+            raise ValueError(f"decoding is greedy, a task asks for {settings}")
         if ids[0] != bos or ids.count(bos) != 1:
             raise ValueError(
                 f"the tokenizer puts {ids.count(bos)} BOS into a prompt, expected one in front"

@@ -1,8 +1,8 @@
-"""Greedy decoding of a batch that finished completions leave.
+"""Greedy decoding in which finished completions leave the batch.
 
 transformers' own `generate` keeps every row until the longest of the batch is done. Most answers
-to a maths problem are far shorter than the longest, so that more than half of its work is thrown
-away; here finished rows leave the batch (benchmarks/decoding.py measures what that saves).
+to a maths problem are far shorter than the longest, so that more than half of its work is wasted;
+here finished rows leave the batch (benchmarks/decoding.py measures the saving).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WORTH_COPYING = 0.9
 
 @dataclass(frozen=True)
 class Stop:
-    """What ends a completion: an end token, or a text in it.
+    """The ends of a completion: an end token, or a text in it.
 
     end_ids: the tokenizer's and the model's end tokens. texts: such as minerva_math's "Problem:".
     """
@@ -48,7 +48,7 @@ class Stop:
         return frozenset(token for token, piece in enumerate(pieces) if lasts & set(piece))
 
     def reached(self, tokens: list[int]) -> bool:
-        """Whether the last token of a completion is what ends it."""
+        """Whether the last token of a completion ends it."""
         if tokens[-1] in self.end_ids:
             return True
         if tokens[-1] not in self.last_ids:
@@ -65,13 +65,13 @@ def decode_greedily(
     stop: Stop,
     max_new_tokens: int,
 ) -> list[list[int]]:
-    """Completion of each prompt: the likeliest token at each step, what ended it included.
+    """Completion of each prompt: the likeliest token at each step, with the end included.
 
     prompts: (rows, width) token ids, padded on the left; attention_mask: the same shape, 0 where
     padded. The tokens are those of `model.generate(do_sample=False)` up to rounding, since the
     number of rows in a matrix product can change its last bits.
     """
-    found: list[list[int]] = [[] for _ in prompts]
+    completions: list[list[int]] = [[] for _ in prompts]
     rows, going = list(range(len(prompts))), set(range(len(prompts)))
     cache = DynamicCache(config=model.config)
     tokens, positions = prompts, (attention_mask.cumsum(dim=1) - 1).clamp(min=0)
@@ -87,19 +87,19 @@ def decode_greedily(
         tokens = logits[:, -1].argmax(dim=-1, keepdim=True)
         for row, token in zip(rows, tokens[:, 0].tolist(), strict=True):
             if row in going:
-                found[row].append(token)
-                if stop.reached(found[row]):
+                completions[row].append(token)
+                if stop.reached(completions[row]):
                     going.remove(row)
         if step == max_new_tokens or not going:
             break
         if len(going) <= _WORTH_COPYING * len(rows):
-            places = [place for place, row in enumerate(rows) if row in going]
-            rows = [rows[place] for place in places]
-            keep = torch.tensor(places, device=tokens.device)
+            indices = [index for index, row in enumerate(rows) if row in going]
+            rows = [rows[index] for index in indices]
+            keep = torch.tensor(indices, device=tokens.device)
             cache.batch_select_indices(keep)
             tokens, attention_mask, positions = (
                 values[keep] for values in (tokens, attention_mask, positions)
             )
         positions = positions[:, -1:] + 1
         attention_mask = torch.cat([attention_mask, torch.ones_like(tokens)], dim=1)
-    return found
+    return completions

@@ -1,10 +1,9 @@
 """Evaluating edits: a loaded base model applies each in turn and answers the problems.
 
-The answers to an edit lie in a folder of their own: lm-eval's results.json and the samples of each
+The answers of each edit are in one folder: lm-eval's results.json and the samples of each
 subject. An edit that equals one evaluated earlier gets the answers of that one (`reuse`).
 
-PyTorch and lm-eval take seconds to import: they are imported where a model is loaded, and not
-where all answers are reused.
+PyTorch and lm-eval take seconds to import: they are imported only where a model is loaded.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Evaluation:
-    """Evaluates edits that lie in one folder; the model is loaded when it is first needed."""
+    """Evaluates the edits of one folder; the model is loaded when it is first needed."""
 
     def __init__(
         self,
@@ -45,7 +44,7 @@ class Evaluation:
         generation: Mapping[str, Any],
         device: str,
     ) -> None:
-        """base: folder of the model. folder: of the edits. edits: all that are to come.
+        """base: folder of the model. folder: of the edits. edits: all to be evaluated.
 
         generation: settings of a study's evaluation.
         """
@@ -111,8 +110,8 @@ def load_backend(
 ) -> tuple[Backend, TaskOptions]:
     """The backend of a study with the base model loaded, and the options of its tasks.
 
-    base: folder of the model. edits: folders of all edits that are to come. generation: settings
-    of a study's evaluation.
+    base: folder of the model. edits: folders of all edits to be evaluated. generation:
+    settings of a study's evaluation.
     """
     import torch
 
@@ -120,9 +119,9 @@ def load_backend(
     from stethoscope.evaluation.tasks import TaskOptions
     from stethoscope.models.base import load_model, load_tokenizer
 
-    how = dict(generation)
-    name, dtype, batch_size = (how.pop(key) for key in ("backend", "dtype", "batch_size"))
-    tasks, tokenizer = TaskOptions(**how), load_tokenizer(base)
+    settings = dict(generation)
+    name, dtype, batch_size = (settings.pop(key) for key in ("backend", "dtype", "batch_size"))
+    tasks, tokenizer = TaskOptions(**settings), load_tokenizer(base)
     if name == "vllm":
         from stethoscope.evaluation.vllm import Vllm
 

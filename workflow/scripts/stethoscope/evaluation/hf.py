@@ -1,4 +1,4 @@
-"""Evaluation with transformers: a loaded base model that edits change in place."""
+"""Evaluation with transformers: edits change the weights of a loaded base model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stethoscope.task_vectors.task_vector import TaskVector
 
 
 class CountingHFLM(AnswerLengths, HFLM):
-    """lm-eval's Hugging Face model with our greedy decoding, which knows how long each answer was.
+    """lm-eval's Hugging Face model with our greedy decoding, which keeps the length of each answer.
 
     lm-eval keeps no token counts, and counting the tokens of a decoded text again is inexact.
     """
@@ -69,7 +69,7 @@ class HuggingFace:
             batch_size=batch_size,
             max_length=model.config.get_text_config().max_position_embeddings,
         )
-        self.about = {
+        self.settings = {
             "backend": "hf",
             "batch_size": batch_size,
             "model_dtype": str(model.dtype),
@@ -78,5 +78,5 @@ class HuggingFace:
         }
 
     def edited(self, edit: TaskVector, folder: Path) -> AbstractContextManager:
-        """The model with an edit for a while."""
+        """A context in which the model has an edit."""
         return edited(self.model, edit)

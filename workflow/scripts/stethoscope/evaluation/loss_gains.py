@@ -1,7 +1,7 @@
-"""What each layer of a task vector does to the loss on a subject's problems.
+"""Effect of each layer of a task vector on the loss on a subject's problems.
 
-Selectors that ask the model itself, without an SAE: is the loss lower once tau_l is added? They
-see the problems that SP is measured on, with the same solutions, and no others.
+These selectors measure without an SAE whether adding tau_l lowers the loss. They use the same
+problems and solutions as SP, and no others.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from stethoscope.task_vectors.task_vector import TaskVector, layer_of
 def first_order_gains(
     model: PreTrainedModel, batches: Sequence[Batch], vector: TaskVector, n_layers: int
 ) -> np.ndarray:
-    """(layers,) -<grad_{W_l} L, tau_l> at the base: by how much tau_l lowers L, to first order.
+    """(layers,) -<grad_{W_l} L, tau_l> at the base: decrease of L due to tau_l, to first order.
 
     That is -dL/d alpha_l at alpha = 0, in nats a token; what AdaMerging follows.
     """
@@ -42,7 +42,7 @@ def first_order_gains(
 def layer_gains(
     model: PreTrainedModel, batches: Sequence[Batch], vector: TaskVector, n_layers: int
 ) -> pd.DataFrame:
-    """How much each layer of a task vector lowers the loss; one row a layer, in nats a token.
+    """Decrease of the loss due to each layer of a task vector; one row a layer, in nats a token.
 
     first_order: see `first_order_gains`. add_one_in: L(theta) - L(theta + tau_l), the layer alone.
     leave_one_out: L(theta + tau without tau_l) - L(theta + tau), the layer once all others are

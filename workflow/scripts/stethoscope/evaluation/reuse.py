@@ -1,7 +1,7 @@
 """Equal edits reuse answers: an edit that another spec has made already is not evaluated again.
 
-Its answers would be the same, byte for byte. Which specs may have made it is known from the study;
-whether they have, from the bytes of the edits. Standard library only.
+Its answers would be the same, byte for byte. The study gives the specs that may make equal edits;
+the bytes of the edits decide. Standard library only.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from stethoscope.study.queries import choosing_subjects
 
 
 def reusable_specs(study: Mapping, spec: str) -> list[str]:
-    """The edit specs that are evaluated before one, and may turn out to make the same edits.
+    """The edit specs that are evaluated before one, and may make the same edits.
 
-    Of `evaluation.reuse_answers_from` those that add the same task vectors, raw, in as many layers.
+    These are the specs of `evaluation.reuse_answers_from` that add the same task vectors, raw, in
+    as many layers.
     """
 
     def made_of(name: str) -> tuple:
@@ -51,5 +52,5 @@ def reusable_answers(
 
 
 def _added(files: Mapping[str, str]) -> frozenset:
-    """What an edit adds to its base, whatever it is called: its files without its description."""
+    """Digests of the files that define an edit: all but its description."""
     return frozenset(item for item in files.items() if item[0] != "edit.json")

@@ -1,7 +1,7 @@
 """One evaluation with lm-eval: a backend answers the problems of some subjects.
 
-lm-eval's own caches are not used: neither of them is keyed by the model, so that one edit's answers
-could become another's.
+lm-eval's own caches are not used: neither is keyed by the model, so that one edit could get the
+answers of another.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Evaluator:
     def run(self) -> tuple[dict, dict[str, list[dict]]]:
         """(lm-eval's results, samples by subject), without anything that changes between runs.
 
-        Results are lm-eval's own JSON with the settings added and functions named; left out are
-        dates, timings and the machine. A sample has doc_id, doc_hash, level, math_verify, parsed,
+        Results are lm-eval's own JSON with the settings added and functions named, without dates,
+        timings and the machine. A sample has doc_id, doc_hash, level, math_verify, parsed,
         n_tokens, truncated (the completion hit the cap) and the completion.
 
         Raises ValueError when a prompt is not led by BOS, once, or leaves too little room.
@@ -53,19 +53,19 @@ class Evaluator:
         if chat and not lm.tokenizer.chat_template:
             raise ValueError("evaluation.chat_template: the model's tokenizer has none")
         lm.lengths().clear()
-        found = lm_eval.evaluate(
+        results = lm_eval.evaluate(
             lm, self._tasks, log_samples=True, apply_chat_template=chat, fewshot_as_multiturn=chat
         )
         samples = {
             self._subjects[task]: [self._sample(row) for row in rows]
-            for task, rows in found.pop("samples").items()
+            for task, rows in results.pop("samples").items()
         }
-        found["config"] = {
-            **self.backend.about,
+        results["config"] = {
+            **self.backend.settings,
             **asdict(self.options),
             **{f"{name}_version": version(name) for name in _VERSIONS},
         }
-        return json.loads(json.dumps(found, default=_named)), samples
+        return json.loads(json.dumps(results, default=_named)), samples
 
     def _sample(self, row: Mapping) -> dict:
         n_tokens, truncated = self.backend.lm.length(row["arguments"][0][0])

@@ -23,7 +23,7 @@ from stethoscope.problems.records import completion, prompt
 _TASK = "minerva_math_local_"
 _STOP = "Problem:"
 _MEAN = {"aggregation": "mean", "higher_is_better": True}
-# The packaged tasks that are named otherwise than their subject.
+# Packaged tasks whose name differs from their subject.
 _PACKAGED = {
     "number_theory": "num_theory",
     "counting_and_probability": "counting_and_prob",
@@ -33,7 +33,7 @@ _PACKAGED = {
 
 @dataclass(frozen=True)
 class TaskOptions:
-    """How problems become prompts, and how long an answer may be.
+    """Options of prompts and answers.
 
     max_gen_toks: cap on generated tokens. tasks: "local" (zero-shot) or "minerva_math" (lm-eval's
     packaged tasks). num_fewshot: of its four examples, for "minerva_math". chat_template: prompts
@@ -100,8 +100,7 @@ def packaged_task(
 ) -> dict[str, Any]:
     """lm-eval's own minerva_math task of one subject, over these problems instead of the hub's.
 
-    As `minerva_task`, with lm-eval's metrics and examples; the number of examples is given, since
-    the package's default of four is not what each study asks for.
+    As `minerva_task`, with lm-eval's metrics and num_fewshot of its four examples.
     """
     name = f"minerva_math_{_PACKAGED.get(subject, subject)}"
     task = load_yaml(Path(lm_eval.tasks.__file__).parent / "minerva_math" / f"{name}.yaml")
@@ -123,5 +122,5 @@ def packaged_task(
 
 
 def _local(problems: Sequence[Mapping]) -> Callable[..., dict[str, datasets.Dataset]]:
-    """What lm-eval calls in place of a download."""
+    """The function that lm-eval calls instead of a download."""
     return lambda **_: {"test": datasets.Dataset.from_list(list(problems))}

@@ -1,7 +1,7 @@
 """Evaluation with vLLM: one resident base and an adapter for each edit, many prompts at a time.
 
-vLLM is not among the workflow's own requirements; it is imported where a study asks for it
-(`evaluation.backend: vllm`). Three things are known to go wrong silently, and are guarded against:
+vLLM is not among the workflow's own requirements; it is imported only for `evaluation.backend:
+vllm`. Three things are known to go wrong silently, and are guarded against:
 its prefix cache is keyed by an adapter's name, so that a name must never serve two edits; an
 adapter whose keys it does not know leaves the base as it is; and base and edits answer alike only
 through one engine with the same settings.
@@ -22,7 +22,7 @@ from stethoscope.problems.records import prompt
 from stethoscope.runtime.files import read_json, sha256_file
 from stethoscope.task_vectors.task_vector import TaskVector
 
-# What vLLM takes as max_lora_rank.
+# Values that vLLM allows for max_lora_rank.
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 _WEIGHTS = "adapter_model.safetensors"
 _PROMPT_TOKENS = 4096  # room for a prompt; four examples of minerva_math take some 700
@@ -30,7 +30,7 @@ _CANARY = ("What is $1 + 1$?", "What is the greatest common divisor of $12$ and 
 
 
 def adapter_name(folder: Path) -> str:
-    """A name that no two edits share: where the adapter lies, and what it holds."""
+    """A name that no two edits share: folder and digest of the adapter."""
     return f"{folder.parent.name}/{folder.name}-{sha256_file(folder / _WEIGHTS)[:16]}"
 
 
@@ -65,7 +65,7 @@ class VllmLM(AnswerLengths, LM):
         self._sampling = sampling
 
     def tok_encode(self, text: str) -> list[int]:
-        """Token ids of a prompt, with BOS in front unless the text has it written out."""
+        """Token ids of a prompt, with BOS in front unless the text begins with it."""
         written = text.startswith(self.tokenizer.bos_token)
         return self.tokenizer.encode(text, add_special_tokens=not written)
 
@@ -74,7 +74,7 @@ class VllmLM(AnswerLengths, LM):
         prompts = [self.tok_encode(request.args[0]) for request in requests]
         outputs = self.engine.generate(
             [{"prompt_token_ids": ids} for ids in prompts],
-            [self._how(request.args[1]) for request in requests],
+            [self._parameters(request.args[1]) for request in requests],
             lora_request=self.adapter,
             use_tqdm=False,
         )
@@ -120,14 +120,14 @@ class VllmLM(AnswerLengths, LM):
     def loglikelihood_rolling(self, requests: list) -> list:
         raise NotImplementedError("this model generates")
 
-    def _how(self, settings: dict) -> Any:
+    def _parameters(self, settings: dict) -> Any:
         return self._sampling(
             temperature=0.0, max_tokens=settings["max_gen_toks"], stop=settings["until"]
         )
 
 
 class Vllm:
-    """Answers of a vLLM engine; an edit is the adapter that lies in its folder."""
+    """A vLLM engine that evaluates edits in turn; each is the adapter in its folder."""
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class Vllm:
         max_gen_toks: int,
         dtype: str,
     ) -> None:
-        """edits: folders of all edits that are to come. batch_size: answers at a time, at most."""
+        """edits: folders of all edits to be evaluated. batch_size: answers at a time, at most."""
         try:
             from vllm import LLM, SamplingParams
             from vllm.lora.request import LoRARequest
@@ -161,7 +161,7 @@ class Vllm:
             seed=0,
         )
         self.lm = VllmLM(engine, tokenizer, max_length, SamplingParams)
-        self.about = {
+        self.settings = {
             "backend": "vllm",
             "batch_size": batch_size,
             "model_dtype": f"torch.{dtype}",
@@ -177,15 +177,15 @@ class Vllm:
 
     @contextmanager
     def edited(self, edit: TaskVector, folder: Path) -> Iterator[None]:
-        """The model with an edit for a while; the empty edit is the base.
+        """A context in which the model has an edit; the empty edit is the base.
 
         Raises ValueError when the model answers as the base does: the adapter is not active.
         """
         if edit.modules:
             self.lm.adapter = self._request(*self.request(folder))
         try:
-            found = self.lm.first_tokens(list(map(prompt, _CANARY)))
-            if edit.energy() > 0 and found == self._base:
+            tokens = self.lm.first_tokens(list(map(prompt, _CANARY)))
+            if edit.energy() > 0 and tokens == self._base:
                 raise ValueError(f"{folder}: vLLM answers as without it: the adapter is not active")
             yield
         finally:

@@ -1,4 +1,4 @@
-"""The audit of the published record: what its percentages say, and whether its words agree."""
+"""The audit of the published record: its numbers recomputed, its statements checked."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ Checks = Mapping[str, Mapping[str, Any]]  # config/published/checks.yaml
 
 def published_tables(record: Record, checks: Checks) -> dict[str, pd.DataFrame]:
     """All tables of the audit by name, each as its function documents it."""
-    rows = [run_check(name, about, record) for name, about in checks.items()]
+    rows = [run_check(name, check, record) for name, check in checks.items()]
     return record.recomputed | {"checks": pd.DataFrame(rows)}
 
 
-def run_check(name: str, about: Mapping[str, Any], record: Record) -> dict[str, str]:
+def run_check(name: str, check: Mapping[str, Any], record: Record) -> dict[str, str]:
     """`check where claim found verdict evidence` of one check.
 
-    where: section and table; claim: what a table says, and the paper's words with their claim_id.
-    A check that needs an empty cell cannot be made, and says which.
+    where: section and table; claim: statement of a table, and quotes of the paper with claim_id. A
+    check that needs an empty cell is undecided, and `found` names the cell.
     """
-    claims = [record.claim(claim) for claim in about.get("claims", ())]
+    claims = [record.claim(claim) for claim in check.get("claims", ())]
     names: dict[str, list[str]] = {}
     for claim in claims:
         names.setdefault(claim.quote, []).append(claim.name)
     quotes = [f"“{quote}” [{', '.join(cited)}]" for quote, cited in names.items()]
     try:
         verdict, values = _function(name)(record)
-        found, evidence = (
-            _TEMPLATES.from_string(about.get(key, "")).render(values, record=record)
+        finding, evidence = (
+            _TEMPLATES.from_string(check.get(key, "")).render(values, record=record)
             for key in ("found", "evidence")
         )
     except EmptyCell as error:
-        found, verdict, evidence = str(error), UNDECIDED, ""
-    where = dict.fromkeys([*(claim.where for claim in claims), about.get("tables")])
+        finding, verdict, evidence = str(error), UNDECIDED, ""
+    where = dict.fromkeys([*(claim.where for claim in claims), check.get("tables")])
     return {
         "check": name,
         "where": ", ".join(filter(None, where)),
-        "claim": "; ".join(filter(None, [about.get("says"), *quotes])),
-        "found": found,
+        "claim": "; ".join(filter(None, [check.get("says"), *quotes])),
+        "found": finding,
         "verdict": verdict,
         "evidence": evidence,
     }

@@ -1,4 +1,4 @@
-"""Which test prints the paper's headline z and p (abstract; sec. 4)?"""
+"""Candidate tests behind the paper's headline z and p (abstract; sec. 4)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from stethoscope.statistics.tests import two_proportion_z
 def published_formulas(
     base: float, edit: float, n: int, z_printed: str, p_printed: str
 ) -> pd.DataFrame:
-    """Candidate tests of two accuracies, and which of the printed numbers each prints.
+    """Candidate tests of two accuracies, each compared with the printed z and p.
 
-    base, edit: accuracies in percent, as printed; no rows unless each is one count's.
-    Returns `formula z p z_printed p_printed z_prints p_prints both_print`; the last three say
-    yes or no, and nothing where a test has no z.
+    base, edit: accuracies in percent, as printed; no rows unless each fits exactly one count.
+    Returns `formula z p z_printed p_printed z_prints p_prints both_print`; the last three are yes
+    or no, and empty where a test has no z.
     """
     candidates = {}
     counts = [correct_count(percent, n) for percent in (base, edit) if pd.notna(percent)]
@@ -39,7 +39,7 @@ def published_formulas(
 
 
 def prints_as(value: float, printed: str) -> bool:
-    """Does value, rounded to as many decimals, read as printed ("+3.41", "0.0007")?"""
+    """Whether value, rounded to as many decimals, equals the printed one ("+3.41", "0.0007")."""
     decimals = len(printed.partition(".")[2])
     return f"{value:.{decimals}f}" == printed.lstrip("+").replace("−", "-")
 
@@ -60,7 +60,7 @@ def _candidates(
     variance0, variance1 = _variance(p0), _variance(p1)
     error = lmeval_error(p0, p1, n)
     lmeval = two_proportion_z(k0, n, k1, n, pooled=False)
-    # Welch: lm-eval's z, as a t with his degrees of freedom.
+    # Welch: lm-eval's z, as a t with Welch's degrees of freedom.
     degrees = (n - 1) * (variance0 + variance1) ** 2 / (variance0**2 + variance1**2)
     pooled = (k0 + k1) / (2 * n)
     yates = np.sign(k1 - k0) * max(abs(k1 - k0) / n - 1 / n, 0)

@@ -1,9 +1,9 @@
-"""What follows from the published percentages: counts, z and p, GRIM, power (paper, Tables 1, 4).
+"""Recomputed from the published percentages: counts, z and p, GRIM, power (paper, Tables 1, 4).
 
 As every accuracy is k / n with a known n, a printed percentage gives k back, and k gives z and p;
 where no k fits, the printed number is impossible (the GRIM test: Brown and Heathers, 2017). The
-paper's test (sec. 4) treats two edits as if each had answered problems of its own. No paired test
-can be made: which problems were solved was not published.
+paper's test (sec. 4) treats two edits as if each had answered problems of its own. A paired test
+is impossible, since the answers were not published.
 
 table1, table4 and sizes are config/published/table1.csv, table4.csv and subject_sizes.csv.
 """
@@ -30,7 +30,7 @@ PAIRS = ((FULL, BASE), (PROJECTION, BASE), (OURS, BASE), (OURS, PROJECTION), (OU
 TARGET = "NT"  # the subject that the paper edits for
 ALL, OTHERS = "all", "others"  # all problems; all but the target's
 LEVEL = 0.05  # the paper's (sec. 4)
-POWER = 0.8  # what "well-powered" is taken to mean
+POWER = 0.8  # our reading of "well-powered"
 
 
 def correct_count(percent: float, n: int, decimals: int = 1) -> list[int]:
@@ -87,7 +87,7 @@ def published_comparisons(table1: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataF
     ci_low ci_high z_pooled p_pooled z_lmeval p_lmeval p_holm p_bh p_holm_table p_bh_table`.
     difference is a fraction, its 95 % interval unpaired with lm-eval's errors. Holm and
     Benjamini-Hochberg are of p_lmeval, over the subjects of one pair, and (`_table`) over all
-    tests of methods against base; empty for the sums. What needs an unknown count is empty.
+    tests of methods against base; empty for the sums. Values of an unknown count are empty.
     """
     counts = published_counts(table1, sizes).set_index(["method", "subject"])
     subjects = list(sizes["subject"])
@@ -186,11 +186,11 @@ def published_sweep(
 
 
 def published_grim(table1: pd.DataFrame, table4: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
-    """Can k / n print as it? For each percentage of Table 1 and each NT accuracy of Table 4.
+    """GRIM of each percentage of Table 1 and each NT accuracy of Table 4.
 
     Returns `table row subject n percent correct possible below above`: correct is the only k,
-    empty where none or several fit; below and above are the percentages next to the printed one
-    that some k does print (one of them itself, where it is possible). Empty cells are left out.
+    empty where none or several fit; below and above are the nearest percentages that some k prints
+    (one of them the printed one, where it is possible). Empty cells are left out.
     """
     n = int(sizes.set_index("subject")["n"][TARGET])
     cells = [
@@ -245,16 +245,15 @@ def problems_needed(base: float, gain: float) -> int:
 
 
 def published_power(table1: pd.DataFrame, sizes: pd.DataFrame, gain: float) -> pd.DataFrame:
-    """What the paper's test could detect on each subject, starting from the published base.
+    """Power of the paper's test on each subject, starting from the published base.
 
-    gain: the effect that the paper says it can detect on every subject (sec. 4), a fraction.
+    gain: the effect that the paper claims to detect on every subject (sec. 4), a fraction.
     Returns `subject n correct_base gain power_at_gain detectable problems_needed`; detectable is
     the smallest gain with power .8, problems_needed the n for `gain` at that power.
     """
     counts = published_counts(table1, sizes)
-    table = counts[counts["method"] == BASE].reset_index(drop=True)
-    table = table.rename(columns={"correct": "correct_base"})
-    table = table[["subject", "n", "correct_base"]].assign(gain=gain)
+    table = counts[counts["method"] == BASE].rename(columns={"correct": "correct_base"})
+    table = table[["subject", "n", "correct_base"]].reset_index(drop=True).assign(gain=gain)
     known = table.dropna(subset=["correct_base"])
     rows = [
         (

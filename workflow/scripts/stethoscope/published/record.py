@@ -1,8 +1,7 @@
-"""The published record as data: the paper's surviving tables and sentences, and how to read them.
+"""The published record as data: the paper's surviving tables and sentences, with their readers.
 
-Tables 1 to 6 and the prose of the paper, as config/published/ holds them; a cell that the text
-lost is empty. What needs an empty cell raises `EmptyCell`, so that a check can say that it cannot
-be made instead of guessing.
+Tables 1 to 6 and quotes of the paper are in config/published/; cells that the surviving text lost
+are empty. Reading an empty cell raises `EmptyCell`, which leaves a check undecided.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from stethoscope.published import recompute
 from stethoscope.published.formulas import published_formulas
 from stethoscope.published.recompute import ALL, BASE, OURS, TARGET
 
-MAIN = "SP4 14L"  # the paper's main configuration, as its tables spell it
+MAIN = "SP4 14L"  # the paper's main configuration, as in its tables
 NO_DEEP = "SP4 noDeep"
 DILUTED = "SP3.5 17L"
 
@@ -186,7 +185,7 @@ class Record:
 
     @cached_property
     def statements(self) -> pd.DataFrame:
-        """Every #Sig that is printed for a configuration: `configuration alpha n_sig where`."""
+        """Every printed #Sig of a configuration: `configuration alpha n_sig where`."""
         alpha = float(self.claim("C39").value)
         without, _, ours, _ = self.numbers("C27")
         first = self.table1.set_index("method")["n_sig_of_7"].get(OURS)

@@ -1,4 +1,4 @@
-"""Numbers of the paper that summaries put beside this study's, from the committed record."""
+"""Numbers of the paper that summaries compare with this study's, from the committed record."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ DISCARDED, KEPT = "C06", "C08"  # energy that projection discards, that raw τ k
 
 
 def published_layers(results: Results) -> tuple[int, int]:
-    """Layers that the paper selects, and of how many."""
+    """Numbers of layers that the paper selects and that its model has."""
     selected, layers = _claim(results, LAYERS_CLAIM).split("/")
     return int(selected), int(layers)
 
 
 def published_energy(results: Results) -> dict[str, float]:
-    """Share of the energy that projection and ours keep, by role, as the paper's text says."""
+    """Share of the energy that projection and ours keep, by role, from the paper's text."""
     discarded, kept = (
         float(re.search(r"\d+(?:\.\d+)?", _claim(results, claim)).group())
         for claim in (DISCARDED, KEPT)

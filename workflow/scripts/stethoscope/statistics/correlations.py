@@ -1,4 +1,4 @@
-"""Whether two measures of the same edits go together: perplexity and accuracy (appendix D)."""
+"""Correlation of perplexity and accuracy over the same edits (appendix D)."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def search_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def correlations_table(configurations: pd.DataFrame) -> pd.DataFrame:
     """Perplexity against accuracy, one row a seed, search and split.
 
-    configurations: as of `search_table`. Each seed stands alone: its base model has a level of
-    perplexity of its own. lowest_is_most_accurate: 1 if no other configuration has more right
-    than the one of lowest perplexity.
+    configurations: as of `search_table`. Seeds are kept apart, since each base model has its own
+    level of perplexity. lowest_is_most_accurate: 1 if no configuration is more accurate than the
+    one of lowest perplexity.
     """
     rows = []
     for (seed, search), part in configurations.groupby(["seed", "search"], sort=False):

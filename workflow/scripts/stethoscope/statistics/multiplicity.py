@@ -57,14 +57,14 @@ def families_table(samples: pd.DataFrame, target: str, flips: int, seed: int) ->
 def losses_table(
     samples: pd.DataFrame, target: str, margin: float, draws: int, seed: int
 ) -> pd.DataFrame:
-    """How much every edit may have lost against base, on each subject, on all and on the others.
+    """Possible loss of every edit against base, on each subject, on all and on the others.
 
     samples: as for `comparisons`. margin: a smaller loss counts as none, as a fraction. draws,
     seed: of the bootstrap. Returns `seed edit alpha subject n difference ci_low ci_high boot_low
     boot_high margin verdict mde p_mcnemar p_bh`:
-    ci_low, ci_high: Newcombe's 95 % interval, and verdict what it says (`non_inferiority`);
+    ci_low, ci_high: Newcombe's 95 % interval, and verdict its reading (`non_inferiority`);
     boot_low, boot_high: paired bootstrap, resampled within each subject, the same resamples for
-    every edit; mde: the difference that four of five repetitions would show, if as many answers
+    every edit; mde: the difference detected with power .8 if as many answers
     differ as here (empty where none does); p_bh: Benjamini and Hochberg over the subjects of an
     edit, empty for `all` and `others`.
     """

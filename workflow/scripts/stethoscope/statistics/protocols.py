@@ -1,8 +1,8 @@
-"""The same edits under several protocols: are answers better, or do they only end in time?
+"""The same edits under several protocols: are answers better, or only shorter?
 
 An answer that hits the limit on generated tokens is cut before its conclusion and rarely right. An
-edit that shortens answers then gains without knowing more; under a protocol that lets answers end,
-it does not.
+edit that shortens answers then gains without knowing more; under a protocol with a higher limit it
+does not.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAIN = "main"
 
 
 def protocols_table(answers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """How edits do under each protocol; one row a protocol, seed, edit and subject, and `all`.
+    """Accuracies and gains by protocol; one row a protocol, seed, edit and subject, and `all`.
 
     answers: by protocol, frames as `answers.read_answers` gives them, each with the base. gain:
     accuracy over that of the base, as a fraction. gained and lost: problems that the edit answers
@@ -36,21 +36,21 @@ def protocols_table(answers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         whole = pd.concat([frame, frame.assign(subject=ALL)])
         for (seed, subject), part in whole.groupby(["seed", "subject"], sort=False):
             base = part[part["edit"] == BASE].set_index("doc_hash")
-            for (edit, alpha), mine in part.groupby(["edit", "alpha"], sort=False):
-                mine = mine.set_index("doc_hash")
-                if sorted(mine.index) != sorted(base.index):
+            for (edit, alpha), after in part.groupby(["edit", "alpha"], sort=False):
+                after = after.set_index("doc_hash")
+                if sorted(after.index) != sorted(base.index):
                     raise ValueError(f"{protocol}: {edit} and base answered other problems")
-                then = base.loc[mine.index]
-                gained = (mine["correct"] > then["correct"]) * 1
-                row = {"n": len(mine), "correct": mine["correct"].sum()}
+                before = base.loc[after.index]
+                gained = (after["correct"] > before["correct"]) * 1
+                row = {"n": len(after), "correct": after["correct"].sum()}
                 row["accuracy"] = row["correct"] / row["n"]
-                row["gain"] = (row["correct"] - then["correct"].sum()) / row["n"]
+                row["gain"] = (row["correct"] - before["correct"].sum()) / row["n"]
                 row["gained"] = gained.sum()
-                row["gained_cut"] = (gained * then["truncated"]).sum()
-                row["lost"] = (mine["correct"] < then["correct"]).sum()
-                row["truncated"] = mine["truncated"].mean()
-                row["unparsed"] = 1 - mine["parsed"].mean()
-                row["n_tokens"] = mine["n_tokens"].mean()
-                about = {"protocol": protocol, "seed": seed, "edit": edit, "alpha": alpha}
-                rows.append(about | {"subject": subject} | row)
+                row["gained_cut"] = (gained * before["truncated"]).sum()
+                row["lost"] = (after["correct"] < before["correct"]).sum()
+                row["truncated"] = after["truncated"].mean()
+                row["unparsed"] = 1 - after["parsed"].mean()
+                row["n_tokens"] = after["n_tokens"].mean()
+                run = {"protocol": protocol, "seed": seed, "edit": edit, "alpha": alpha}
+                rows.append(run | {"subject": subject} | row)
     return pd.DataFrame(rows, columns=COLUMNS)

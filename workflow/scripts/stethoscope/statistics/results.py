@@ -1,4 +1,4 @@
-"""All measured tables of a study behind one interface: what summaries and findings read.
+"""One interface to all measured tables of a study, for summaries and findings.
 
 Every table is a frame with the numbers as the statistics rules wrote them. Nothing here formats.
 """
@@ -59,8 +59,8 @@ class Paired:
     def columns(self, suffix: str = "") -> dict[str, Any]:
         """The comparison as columns of a row: `difference_target` with the suffix `target`."""
         end = f"_{suffix}" if suffix else ""
-        about = {**vars(self), "direction": self.direction}
-        return {f"{name}{end}": value for name, value in about.items()}
+        values = {**vars(self), "direction": self.direction}
+        return {f"{name}{end}": value for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Results:
 
     @property
     def view(self) -> str:
-        """The rows that stand for the study: the only seed, or all seeds pooled."""
+        """Value of column `seed` in the rows of the whole study: its only seed, or pooled."""
         return self.seeds[0] if len(self.seeds) == 1 else POOLED
 
     @property
@@ -116,7 +116,7 @@ class Results:
 
     @cached_property
     def unevaluated(self) -> list[str]:
-        """The edits of which only the energy is known."""
+        """The edits with an energy and no evaluation."""
         measured = set(self["energy"]["edit"])
         return [e for e in self.edits.index if e in measured and e not in self.evaluated]
 
@@ -171,7 +171,7 @@ class Results:
     ) -> Paired | None:
         """Edit against reference on the same problems; None if they were not compared.
 
-        A comparison that was made the other way round is turned.
+        A comparison of the reference against the edit is reversed.
         """
         for sign, first, second in ((1, edit, reference), (-1, reference, edit)):
             if row := self._comparisons.get((seed or self.view, first, second, subject)):
@@ -205,7 +205,7 @@ class Results:
     def energy(self, edit: str, seed: str) -> dict[str, Any] | None:
         """The row of energy.tsv of an edit at its chosen alpha; None for base.
 
-        An edit that was not evaluated has no chosen alpha: its first one.
+        An edit that was not evaluated has no chosen alpha; its first one is used.
         """
         if edit == BASE:
             return None
@@ -243,6 +243,6 @@ def rows_by(table: pd.DataFrame, *columns: str) -> dict[tuple, dict[str, Any]]:
 
 
 def gains_and_losses(p: pd.Series, difference: pd.Series) -> tuple[int, int]:
-    """How many differences are significant gains, and how many significant losses."""
+    """Numbers of significant gains and of significant losses."""
     shown = p < SIGNIFICANT
     return int((shown & (difference > 0)).sum()), int((shown & (difference < 0)).sum())

@@ -1,4 +1,4 @@
-"""Comparison of layer selectors: what each selects, and what its score correlates with.
+"""Comparison of layer selectors: the layers of each, and correlations of its score.
 
 Selections as `select_layers` writes them in, tidy tables out.
 """
@@ -32,7 +32,7 @@ def layers_table(selections: Sequence[Mapping[str, Any]], n_layers: int) -> pd.D
 
 
 def selectors_table(selections: Sequence[Mapping[str, Any]], ours: str) -> pd.DataFrame:
-    """One row a selection: its layers, and how they and its score compare with those of `ours`.
+    """One row a selection: its layers and score, compared with those of `ours`.
 
     shared_with_ours: layers that both have. rho_ours, rho_depth: Spearman's rank correlation over
     all layers of the score with that of `ours`, and with the number of the layer; empty where
@@ -40,17 +40,17 @@ def selectors_table(selections: Sequence[Mapping[str, Any]], ours: str) -> pd.Da
 
     Raises ValueError when a seed lacks `ours`.
     """
-    mine = {chosen["seed"]: chosen for chosen in selections if chosen["selection"] == ours}
+    references = {chosen["seed"]: chosen for chosen in selections if chosen["selection"] == ours}
     rows = []
     for chosen in selections:
-        if chosen["seed"] not in mine:
+        if chosen["seed"] not in references:
             raise ValueError(f"seed {chosen['seed']}: no selection '{ours}' to compare with")
-        own, scores = mine[chosen["seed"]], chosen.get("scores")
+        reference, scores = references[chosen["seed"]], chosen.get("scores")
         compared = {
             "n_layers": len(chosen["layers"]),
             "layers": ",".join(map(str, chosen["layers"])),
-            "shared_with_ours": len(set(chosen["layers"]) & set(own["layers"])),
-            "rho_ours": _rank_correlation(scores, own.get("scores")),
+            "shared_with_ours": len(set(chosen["layers"]) & set(reference["layers"])),
+            "rho_ours": _rank_correlation(scores, reference.get("scores")),
             "rho_depth": _rank_correlation(scores, scores and range(len(scores))),
         }
         rows.append({**chosen, **compared})

@@ -1,6 +1,6 @@
 """Test problems answered more than once: at every alpha, and with another batch size.
 
-The paper sweeps alpha on the test problems and reports the best (section 5.2, Table 4), and says
+The paper sweeps alpha on the test problems and reports the best (section 5.2, Table 4), and states
 that a repeated run gives the same accuracies (section 6.2). `sweep_table` is that sweep,
 `optimism_table` compares a choice on it with a choice on validation problems, and `noise_table`
 counts the answers that change with the batch size alone.
@@ -73,16 +73,16 @@ def optimism_table(
     draws: int,
     seed: int,
 ) -> pd.DataFrame:
-    """What choosing alpha on the test problems, as the paper does, seems to gain.
+    """Apparent gain from choosing alpha on the test problems, as the paper does.
 
     sweep, validation: answers of the swept edits at every alpha. test: their answers at the
-    chosen alpha, from the evaluation that the report rests on. draws, seed: of the bootstrap.
+    chosen alpha, from the study's main evaluation. draws, seed: of the bootstrap.
 
     Returns `OPTIMISM_COLUMNS`, accuracies being those on the test problems of choose_on:
     _chosen: at the alpha chosen on validation; _best: at the one that these very problems choose;
     optimism: their difference, with a 95 % interval that makes both choices again in every
     resample (`optimism_of_choice`). repeated: test answers at the chosen alpha that the sweep
-    gave a second time (all subjects); answers_differ: how many completions differ.
+    gave a second time (all subjects); answers_differ: number of completions that differ.
 
     With two or more seeds, rows with seed "pooled" follow: each seed makes its own choice, and
     alpha is empty where they differ.
@@ -135,10 +135,10 @@ def _with_pooled(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def noise_table(first: pd.DataFrame, second: pd.DataFrame, batch_size: int) -> pd.DataFrame:
-    """Answers of the same edits to the same problems, twice; only the batch size is another.
+    """Two runs of the same edits on the same problems that differ in batch size alone.
 
     first: with the study's batch size. second: with batch_size. Returns `NOISE_COLUMNS`, all
-    subjects together: how many completions differ, how many of these in being right, and the
+    subjects together: numbers of answers that differ in their text and in being right, and both
     accuracies.
     """
     rows = []

@@ -25,7 +25,7 @@ from stethoscope.task_vectors.task_vector import (
 
 PEFT_PREFIX = "base_model.model."
 _FACTOR = re.compile(re.escape(PEFT_PREFIX) + r"(?P<module>.+)\.lora_(?P<part>[AB])\.weight")
-# What a plain LoRA says, by key of adapter_config.json; anything else is not just scale * B @ A.
+# Values that a plain LoRA, scale * B @ A, may have in adapter_config.json, by key.
 _PLAIN = {
     "use_dora": (False, None),
     "use_rslora": (False, None),
@@ -43,8 +43,8 @@ _PLAIN = {
 def read_adapter(folder: str | Path) -> TaskVector:
     """The weight differences of a PEFT LoRA adapter, by the adapter's names of the modules.
 
-    Raises ValueError when the adapter uses what a plain scale * B @ A does not express (DoRA,
-    rsLoRA, biases, saved modules, patterns) or holds a key that is not a LoRA factor.
+    Raises ValueError when the adapter is more than scale * B @ A (DoRA, rsLoRA, biases, saved
+    modules, patterns) or holds a key that is not a LoRA factor.
     """
     config_file = Path(folder) / "adapter_config.json"
     weights = Path(folder) / "adapter_model.safetensors"

@@ -1,8 +1,8 @@
 """The weight difference of one linear module: in factors, entry by entry, or worked out on demand.
 
 The difference that a LoRA makes is scale * B @ A. It stays factored: two orders of magnitude
-smaller than the dense difference, and exact in fp32. What is not low rank any more, such as a
-trimmed difference, is held entry by entry, or made when it is needed. numpy only.
+smaller than the dense difference, and exact in fp32. A difference that is no longer low rank, such
+as a trimmed one, is held entry by entry, or made when it is needed. numpy only.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ class Delta:
         return float(np.sum(self.values.astype(np.float64) ** 2))
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """What a file stores of it, by the last part of the key."""
+        """The tensors that a file stores, by the last part of the key."""
         return {"dense": np.ascontiguousarray(self.values, dtype=np.float32)}
 
     def in_memory(self) -> Delta:
-        """The same difference, for repeated use: what is made on demand is made now and held."""
+        """The same difference, held in memory."""
         return self
 
     def on_disk(self, folder: Path) -> Delta:
-        """The same difference, quick to read again: what is made on demand is kept in a file."""
+        """The same difference; one made on demand is stored in a file of the folder."""
         return self
 
 

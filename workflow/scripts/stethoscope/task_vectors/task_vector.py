@@ -57,9 +57,9 @@ class TaskVector:
 
     @contextmanager
     def worked_out(self, folder: Path) -> Iterator[TaskVector]:
-        """The same vector for repeated use: what is made on demand lies in files meanwhile.
+        """The same vector with on-demand differences stored in temporary files, for repeated use.
 
-        folder: where these are, of the size of the differences.
+        folder: parent of the temporary files, which are as large as the differences.
         """
         with tempfile.TemporaryDirectory(dir=folder, prefix=".differences.") as temporary:
             kept = {n: delta.on_disk(Path(temporary)) for n, delta in self.modules.items()}
@@ -68,20 +68,20 @@ class TaskVector:
     def save(self, path: str | Path) -> None:
         """Write the differences; the metadata names the base, the modules and the layers.
 
-        Where none has factors, one is in memory at a time.
+        Dense differences are written one by one, so that one at a time is in memory.
         """
-        about = {
+        description = {
             "base": self.base,
             "modules": sorted({part_of(name) for name in self.modules}),
             "layers": sorted({layer_of(name) for name in self.modules}),
         }
         # One key, since safetensors writes several in an order that changes from run to run.
-        metadata = {"task_vector": json.dumps(about, sort_keys=True)}
+        metadata = {"task_vector": json.dumps(description, sort_keys=True)}
         if self.modules and not any(delta.low_rank for delta in self.modules.values()):
-            described = {f"{name}.dense": ("F32", shape) for name, shape in self.shapes().items()}
+            headers = {f"{name}.dense": ("F32", shape) for name, shape in self.shapes().items()}
             write_tensors(
                 path,
-                described,
+                headers,
                 lambda key: [self.modules[key.removesuffix(".dense")].dense()],
                 metadata,
             )
@@ -102,23 +102,23 @@ class TaskVector:
         _, metadata = read_tensors(path, set())
         if "task_vector" not in metadata:
             raise ValueError(f"{path}: not a task vector (no task_vector entry in its metadata)")
-        places = tensor_places(path)
+        stored = tensor_places(path)
         parts: dict[str, set[str]] = {}
-        for key in places:
+        for key in stored:
             name, _, part = key.rpartition(".")
             parts.setdefault(name, set()).add(part)
-        for name, found in sorted(parts.items()):
-            if found not in ({"dense"}, {"lora_A", "lora_B", "scale"}):
+        for name, kinds in sorted(parts.items()):
+            if kinds not in ({"dense"}, {"lora_A", "lora_B", "scale"}):
                 raise ValueError(
-                    f"{path}: '{name}' has {', '.join(sorted(found))}: expected lora_A, lora_B "
+                    f"{path}: '{name}' has {', '.join(sorted(kinds))}: expected lora_A, lora_B "
                     "and scale, or dense"
                 )
-        factors, _ = read_tensors(path, {key for key in places if not key.endswith(".dense")})
+        factors, _ = read_tensors(path, {key for key in stored if not key.endswith(".dense")})
         modules: dict[str, Delta] = {}
-        for name, found in sorted(parts.items()):
-            if "dense" in found:
-                place = places[f"{name}.dense"]
-                modules[name] = OnDemand(place.shape, partial(read_rows, place))
+        for name, kinds in sorted(parts.items()):
+            if "dense" in kinds:
+                tensor = stored[f"{name}.dense"]
+                modules[name] = OnDemand(tensor.shape, partial(read_rows, tensor))
             else:
                 a, b, scale = (factors[f"{name}.{p}"] for p in ("lora_A", "lora_B", "scale"))
                 modules[name] = LowRank(a, b, float(scale))
@@ -178,7 +178,7 @@ def layer_of(module: str) -> int:
 
 
 def part_of(module: str) -> str:
-    """What a module is within its decoder layer, such as self_attn.q_proj."""
+    """Name of a module within its decoder layer, such as self_attn.q_proj."""
     return _in_layer(module)["part"]
 
 
@@ -210,10 +210,10 @@ def check_fits(vector: TaskVector, model: str | Path, source: str | Path) -> Non
     shapes = weight_shapes(model)
     unmatched = [name for name in vector.modules if f"{name}.weight" not in shapes]
     if unmatched:
-        spelled = next((key for key in sorted(shapes) if "layers." in key), min(shapes))
+        example = next((key for key in sorted(shapes) if "layers." in key), min(shapes))
         raise ValueError(
             f"{source}: {len(unmatched)} of {len(vector.modules)} modules match no weight of "
-            f"{model}, first '{unmatched[0]}' (the base spells its keys '{spelled}')"
+            f"{model}, first '{unmatched[0]}' (the base spells its keys '{example}')"
         )
     for name, shape in vector.shapes().items():
         if shape != shapes[f"{name}.weight"]:

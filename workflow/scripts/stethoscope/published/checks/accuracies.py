@@ -31,17 +31,15 @@ def headline_accuracies(record: Record):
 
 
 def number_of_significant_subjects(record: Record):
-    """#Sig of Table 1 from the z recomputed, by either formula; and no loss."""
+    """Either recomputed z gives #Sig of Table 1, without a loss."""
     published = record.table1.set_index("method")["n_sig_of_7"].dropna().astype(int)
     if published.empty:
         raise EmptyCell("#Sig of Table 1 is not in the surviving text")
-    table = record.recomputed["significant"][
-        record.recomputed["significant"]["reference"] == BASE
-    ].set_index("method")
+    table = record.recomputed["significant"].query("reference == @BASE").set_index("method")
     table = table.loc[published.index].assign(published=published)
-    said = {OURS: "C05", PROJECTION: "C07"}
+    claims = {OURS: "C05", PROJECTION: "C07"}
     same = all((table[f"gains_{z}"] == published).all() for z in ("pooled", "lmeval")) and all(
-        record.numbers(name)[0] == published[method] for method, name in said.items()
+        record.numbers(name)[0] == published[method] for method, name in claims.items()
     )
     values = dict(table=table.reset_index(), ours=table.loc[OURS], same=same)
     return holds(same and table.loc[OURS, "losses_lmeval"] == 0), values
@@ -67,7 +65,7 @@ def percentages_of_table_4(record: Record):
 
 
 def _grim(record: Record, table: str):
-    cells = record.recomputed["grim"][record.recomputed["grim"]["table"] == table]
+    cells = record.recomputed["grim"].query("table == @table")
     if cells.empty:
         raise EmptyCell(f"the accuracies of {table} are not in the surviving text")
     wrong, possible = cells[~cells["possible"]], cells["possible"].sum()
@@ -75,7 +73,7 @@ def _grim(record: Record, table: str):
 
 
 def size_of_the_benchmark(record: Record):
-    """Is the benchmark as large as sec. 4 says in one sentence, and not in the next?"""
+    """The two sizes of the benchmark in sec. 4 agree."""
     claimed, subjects = record.numbers("C16")
     sizes, algebra, full = record.sizes, record.claim("C37"), record.claim("C64")
     cells = record.recomputed["grim"].query("table == 'Table 1'")
@@ -87,7 +85,7 @@ def size_of_the_benchmark(record: Record):
 
 
 def power(record: Record):
-    """Does the paper's test find the effect that it is said to find, on every subject?"""
+    """The paper's test detects the claimed effect on every subject."""
     table = record.recomputed["power"].dropna(subset=["power_at_gain"])
     if table.empty:
         raise EmptyCell("no accuracy of the base model survives")
@@ -96,7 +94,7 @@ def power(record: Record):
 
 
 def ours_against_projection(record: Record):
-    """Significant here and not there is no test of the difference; this is."""
+    """Ours against the projection, tested directly."""
     row, total = record.compared(OURS, PROJECTION, TARGET), record.compared(OURS, PROJECTION)
     null, ours = (record.compared(method, BASE, TARGET) for method in (PROJECTION, OURS))
     table = record.subjects_of(OURS, PROJECTION)
@@ -106,7 +104,7 @@ def ours_against_projection(record: Record):
 
 
 def null_of_projection_when_paired(record: Record):
-    """The same problems were answered: would a paired test also find nothing?"""
+    """A paired test of the projection, for every possible overlap of solved problems."""
     row = record.compared(PROJECTION, BASE, TARGET)
     k0, k1, n = (int(row[name]) for name in ("correct_reference", "correct_method", "n"))
     low, high = sorted((k0, k1))
@@ -118,7 +116,7 @@ def null_of_projection_when_paired(record: Record):
 
 
 def losses_of_the_full_merge(record: Record):
-    """Is a loss of the full merge significant by the paper's own test?"""
+    """A claimed loss of the full merge is significant by the paper's own test."""
     names = [name.strip() for name in record.claim("C53").value.split(",")]
     named = pd.DataFrame([record.compared(FULL, BASE, name) for name in names])
     table = record.subjects_of(FULL, BASE)
@@ -136,7 +134,7 @@ def ours_against_the_full_merge(record: Record):
 
 
 def scale_of_the_full_merge(record: Record):
-    """A grid that holds small alphas cannot end far below base; which grid was it?"""
+    """The alpha grid of the full merge is not printed; one with small alphas stays near base."""
     n_layers, alpha = (record.cell("table2", name, config=MAIN) for name in ("n_layers", "alpha"))
     values = dict(table=record.subjects_of(FULL, BASE), budget=n_layers * alpha)
     return UNDECIDED, values | dict(layers=record.total_layers)

@@ -7,14 +7,7 @@ from scipy.stats import hypergeom, linregress, spearmanr
 
 from stethoscope.published.checks.check import UNDECIDED, holds
 from stethoscope.published.recompute import TARGET
-from stethoscope.published.record import (
-    DILUTED,
-    MAIN,
-    NO_DEEP,
-    EmptyCell,
-    Record,
-    significant,
-)
+from stethoscope.published.record import DILUTED, MAIN, NO_DEEP, EmptyCell, Record, significant
 
 NEAR = 0.1  # SP within this of the threshold counts as close to it
 
@@ -28,14 +21,14 @@ def thresholds_give_the_counts(record: Record):
         for row in table[table["counted"] != table["n_layers"]].itertuples()
     ]
     for name, configuration in {"C10": MAIN, "C25": DILUTED, "C30": NO_DEEP}.items():
-        said, counted = record.numbers(name)[0], len(record.layers_of(configuration))
-        if said != counted:
-            wrong.append(f"{configuration}: {counted}, said {said} [{name}]")
+        claimed, counted = record.numbers(name)[0], len(record.layers_of(configuration))
+        if claimed != counted:
+            wrong.append(f"{configuration}: {counted}, said {claimed} [{name}]")
     return holds(not wrong), dict(table=table, wrong=wrong)
 
 
 def names_give_the_counts(record: Record):
-    """ "14L" in a name against #Layers beside it, and against the range in the prose."""
+    """The number in a name such as "SP4 14L" is that of #Layers and of the range in the prose."""
     named = record.table2["config"].str.extract(r" (\d+)L$")[0].astype("Float64")
     table = record.table2.assign(named=named).dropna(subset=["named", "n_layers"])
     slab = record.claimed_layers("C28")
@@ -52,7 +45,7 @@ def every_raw_variant_is_significant(record: Record):
 
 
 def deep_layers_are_critical(record: Record):
-    """noDeep leaves out layers that are called critical; does it do worse?"""
+    """noDeep lacks layers that are called critical, and has fewer significant subjects."""
     named = record.claimed_layers("C26") & record.claimed_layers("C29")
     ours, without = (record.n_sig("table2", config=name) for name in (MAIN, NO_DEEP))
     note = record.cell("table2", "note", config=NO_DEEP)
@@ -62,7 +55,7 @@ def deep_layers_are_critical(record: Record):
 
 
 def higher_sp_is_better(record: Record):
-    """Two sets of equal size: has the one of higher SP more significant subjects?"""
+    """Of two sets of equal size, the one of higher SP has no fewer significant subjects."""
     sets = record.raw_variants.dropna(subset=["layers"])
     sets = sets.assign(mean=[record.sp[sorted(layers)].mean() for layers in sets["layers"]])
     pairs = [
@@ -79,7 +72,7 @@ def higher_sp_is_better(record: Record):
 
 
 def threshold_separates(record: Record):
-    """Do sets that add layers below the threshold have fewer significant subjects?"""
+    """Sets that add layers below the threshold have fewer significant subjects."""
     ours, n_layers = (record.cell("table2", name, config=MAIN) for name in ("sig", "n_layers"))
     wider = record.raw_variants[record.raw_variants["n_layers"] > n_layers]
     if wider.empty:
@@ -104,7 +97,7 @@ def conserved_budget(record: Record):
 
 
 def threshold_from_validation(record: Record):
-    """No number of a validation split is printed; how much hangs on the threshold?"""
+    """No number of a validation split is printed; layers close to the threshold are listed."""
     sp, threshold = record.sp, record.threshold
     close = set(sp.index[(sp - threshold).abs() < NEAR])
     critical = close & record.claimed_layers("C29")
@@ -120,7 +113,7 @@ def layers_without_a_score(record: Record):
 
 
 def sp_beyond_depth(record: Record):
-    """SP rises with depth: how far does the selection differ from a band of layers?"""
+    """SP rises with depth; the selection is compared with the closest band of layers."""
     rho, p = spearmanr(record.sp.index, record.sp)
     n, k = record.total_layers, len(record.selected)
     bands = [set(range(start, start + k)) for start in range(n - k + 1)]
@@ -139,17 +132,17 @@ def seven_highest_layers(record: Record):
 
 def two_vectors_together(record: Record):
     """#Sig of NT + CP in the appendix against DUAL in Table 5."""
-    said = record.numbers("C43")[0]
+    claimed = record.numbers("C43")[0]
     dual = record.table5[record.table5["configuration"].str.startswith("DUAL")]
     dual = dual.dropna(subset=["sig"])
     if dual.empty:
         raise EmptyCell("Table 5 has no DUAL row")
     printed = [significant(sig) for sig in dual["sig"]]
-    return holds(said in printed, UNDECIDED), dict(said=said, printed=printed, dual=dual)
+    return holds(claimed in printed, UNDECIDED), dict(claimed=claimed, printed=printed, dual=dual)
 
 
 def determinism(record: Record):
-    """What two equal runs show, and what they do not."""
+    """Two equal accuracies show equal counts of right answers, and no more."""
     return UNDECIDED, dict(n=int(record.sizes[TARGET]))
 
 

@@ -17,7 +17,7 @@ def flat_response(record: Record):
 
 
 def best_alpha(record: Record):
-    """Is the best alpha of the sweep told apart from the others?"""
+    """The best alpha of the sweep differs from the others."""
     sweep, (chi2, p, _) = record.swept, _homogeneity(record.swept)
     best = sweep.loc[sweep["correct"].idxmax(), "alpha"]
     rest = sweep.loc[sweep["alpha"] != best, "p_best"]
@@ -27,7 +27,7 @@ def best_alpha(record: Record):
 
 
 def drop_at_the_highest_alpha(record: Record):
-    """Is the last alpha of the sweep worse than the best?"""
+    """The last alpha of the sweep is worse than the best."""
     sweep = record.swept
     last, best = sweep.loc[sweep["alpha"].idxmax()], sweep.loc[sweep["correct"].idxmax()]
     verdict = holds(last["p_best"] < LEVEL, UNDECIDED)
@@ -37,14 +37,14 @@ def drop_at_the_highest_alpha(record: Record):
 
 
 def full_sweep(record: Record):
-    """Has Table 4 every alpha that Table 5 ranks for the same configuration?"""
+    """Table 4 has every alpha that Table 5 ranks for the same configuration."""
     ranked, swept = record.table5[record.table5["configuration"] == MAIN], record.table4
     missing = ranked[~ranked["alpha"].isin(swept["alpha"])]
     return holds(missing.empty), dict(missing=missing, swept=swept)
 
 
 def top_ten(record: Record):
-    """Is every configuration of Table 4 in Table 5 that is better than one listed there?"""
+    """Table 5 lists every alpha of Table 4 that is better than one it lists."""
     swept = record.table4.rename(columns={"NT_acc_pct": "percent"}).dropna(subset=["percent"])
     percent = record.table5["alpha"].map(swept.set_index("alpha")["percent"].astype(float))
     listed = record.table5.assign(percent=percent.where(record.table5["configuration"] == MAIN))
@@ -72,7 +72,7 @@ def _implied(lost: pd.DataFrame, ranked: pd.DataFrame):
 
 
 def repeated_numbers_agree(record: Record):
-    """Every #Sig that is printed more than once for a configuration and alpha."""
+    """Every #Sig that is printed more than once for a configuration and alpha is the same."""
     groups = record.statements.groupby(["configuration", "alpha"], sort=False)
     several = {f"{name} at {alpha:.2f}": g for (name, alpha), g in groups if len(g) > 1}
     wrong = {name: group for name, group in several.items() if group["n_sig"].nunique() > 1}

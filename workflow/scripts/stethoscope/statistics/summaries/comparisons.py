@@ -1,4 +1,4 @@
-"""Comparisons of edits on the same problems, and what correction for all edits leaves of them."""
+"""Comparisons of edits on the same problems, alone and corrected for all edits."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def seed_differences(results: Results) -> pd.DataFrame:
         row = opening(results, edit)
         for seed in results.seeds:
             for group, subject in zip(GROUPS, (results.target, OTHERS), strict=True):
-                found = results.paired(edit, base, subject, seed)
-                row[f"difference_{group}_{seed}"] = found.difference if found else None
-                row[f"direction_{group}_{seed}"] = found.direction if found else None
+                paired = results.paired(edit, base, subject, seed)
+                row[f"difference_{group}_{seed}"] = paired.difference if paired else None
+                row[f"direction_{group}_{seed}"] = paired.direction if paired else None
         rows.append(row)
     return frame(rows)
 
@@ -71,21 +71,21 @@ def corrected_gains(results: Results) -> pd.DataFrame:
     for edit in edited(results) if len(table) else ():
         row = opening(results, edit)
         for group, subject in zip(GROUPS, (results.target, OTHERS), strict=True):
-            about = dict.fromkeys(columns)
+            values = dict.fromkeys(columns)
             if (edit, subject) in table.index:
-                about |= table.loc[(edit, subject)].to_dict()
-                gain = ABOVE if about["difference"] > 0 else BELOW
-                about["direction"] = gain if about["p_max"] < SIGNIFICANT else NONE
-            row |= {f"{column}_{group}": about[column] for column in columns}
+                values |= table.loc[(edit, subject)].to_dict()
+                gain = ABOVE if values["difference"] > 0 else BELOW
+                values["direction"] = gain if values["p_max"] < SIGNIFICANT else NONE
+            row |= {f"{column}_{group}": values[column] for column in columns}
         rows.append(row)
     return frame(rows)
 
 
 @summary
 def possible_losses(results: Results) -> pd.DataFrame:
-    """What each edit may have lost at most, by subject, and the smallest difference in reach.
+    """Lower bound and smallest detectable difference of each edit, by subject.
 
-    mark_*: excluded where a loss of the margin is, below where a loss is shown.
+    mark_*: excluded where the interval excludes a loss of the margin, below where it shows a loss.
     """
     table = results["noninferiority"]
     table = table[table["seed"] == results.view].set_index(["edit", "subject"])
@@ -96,10 +96,10 @@ def possible_losses(results: Results) -> pd.DataFrame:
             continue
         row = opening(results, edit)
         for subject, name in (columns | {OTHERS: OTHERS}).items():
-            about = table.loc[(edit, subject)]
-            row[f"ci_low_{name}"] = about["ci_low"]
-            row[f"mark_{name}"] = loss_mark(about["verdict"])
-            row[f"mde_{name}"] = about["mde"]
+            bounds = table.loc[(edit, subject)]
+            row[f"ci_low_{name}"] = bounds["ci_low"]
+            row[f"mark_{name}"] = loss_mark(bounds["verdict"])
+            row[f"mde_{name}"] = bounds["mde"]
         rows.append(row)
     return frame(rows)
 

@@ -1,4 +1,4 @@
-"""Energy that edits keep of their task vector, and how they land in the weights."""
+"""Energy of edits: kept of their task vector, and landed in the weights."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def edit_energy(results: Results) -> pd.DataFrame:
 def projections(results: Results) -> pd.DataFrame:
     """Every projection beside chance and the best: settings, energy, effect on the target.
 
-    kind is "more" in the rows of an edit's later seeds: settings and effect stand in the first.
+    kind is "more" in the rows of an edit's later seeds, which lack settings and effect.
     """
     base, rows = results.one("base"), []
     edits = [
@@ -63,9 +63,9 @@ def projections(results: Results) -> pd.DataFrame:
 
 def settings(spec: dict) -> dict:
     """Directions, reading and rank of an edit that projects, in the page's words."""
-    how = spec["projection"]
-    directions = BASES[how.get("basis", "sae")]
+    projection = spec["projection"]
+    directions = BASES[projection.get("basis", "sae")]
     if spec["transform"] == "raw_matched":
         directions = f"all; norm as {directions}"
-    reading = READINGS[how.get("reading", "both")]
-    return {"directions": directions, "reading": reading, "rank": how["rank"]}
+    reading = READINGS[projection.get("reading", "both")]
+    return {"directions": directions, "reading": reading, "rank": projection["rank"]}

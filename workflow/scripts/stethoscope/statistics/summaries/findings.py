@@ -95,16 +95,16 @@ def _findings(results: Results) -> Iterator[Finding | None]:
 
 
 def projected_twins(results: Results, raw: str) -> tuple[str | None, str | None]:
-    """What projects the task vector of a raw edit in its layers: as it is, and at the raw norm."""
-    about, twins = results.spec(raw), {}
+    """The SAE projections of a raw edit in its layers: as they are, and at the raw norm."""
+    raw_spec, twins = results.spec(raw), {}
     for edit in results.evaluated:
         spec = results.spec(edit)
         if "projection" not in spec or spec["transform"] != "project":
             continue
-        same = all(spec[key] == about[key] for key in ("vectors", "selection"))
-        how = spec["projection"]
-        if same and (how["basis"], how["reading"]) == ("sae", "both"):
-            twins.setdefault(how.get("match_norm", False), edit)
+        same = all(spec[key] == raw_spec[key] for key in ("vectors", "selection"))
+        settings = spec["projection"]
+        if same and (settings["basis"], settings["reading"]) == ("sae", "both"):
+            twins.setdefault(settings.get("match_norm", False), edit)
     return twins.get(False), twins.get(True)
 
 
@@ -133,10 +133,10 @@ def _compared(
     if edit is None or reference is None:
         return None
     title = results.edits["title"]
-    about = _about(results, key, "compared", edit) | {"reference": title[reference]}
+    finding = _finding(results, key, "compared", edit) | {"reference": title[reference]}
     if subject != results.target:
-        about["scope"] = "the other subjects"
-    return about | _interval(results.paired(edit, reference, subject))
+        finding["scope"] = "the other subjects"
+    return finding | _interval(results.paired(edit, reference, subject))
 
 
 def _among_draws(results: Results, ours: str) -> Finding:
@@ -144,23 +144,23 @@ def _among_draws(results: Results, ours: str) -> Finding:
     mine = results.accuracy(ours, target)
     theirs = [results.accuracy(draw, target) for draw in draws]
     floor = 1 / (len(draws) + 1)
-    about = _about(results, "ours-random", "draws", ours, verdicts.standing(mine, theirs))
-    about |= {"accuracy": mine, "draws": len(draws), "mean": sum(theirs) / len(theirs)}
-    about |= {"lowest": min(theirs), "highest": max(theirs)}
-    about |= {"p": verdicts.rank_p(mine, theirs), "floor": floor}
-    about["rank_can_show"] = floor <= SIGNIFICANT
+    finding = _finding(results, "ours-random", "draws", ours, verdicts.rank_direction(mine, theirs))
+    finding |= {"accuracy": mine, "draws": len(draws), "mean": sum(theirs) / len(theirs)}
+    finding |= {"lowest": min(theirs), "highest": max(theirs)}
+    finding |= {"p": verdicts.rank_p(mine, theirs), "floor": floor}
+    finding["rank_can_show"] = floor <= SIGNIFICANT
     paired = [results.paired(ours, draw, target) for draw in draws]
-    return about | (_directions(paired) if all(paired) else {})
+    return finding | (_directions(paired) if all(paired) else {})
 
 
 def _against_rivals(results: Results, key: str, ours: str, rivals: list[str]) -> Finding:
-    about = _about(results, key, "rivals", ours)
+    finding = _finding(results, key, "rivals", ours)
     paired = [results.paired(ours, rival, results.target) for rival in rivals]
     if not all(paired):
-        return about | {"verdict": "not compared"}
+        return finding | {"verdict": "not compared"}
     mine = _layers(results, ours)
     return (
-        about
+        finding
         | _directions(paired)
         | {
             "verdict": verdicts.against_rivals([one.direction for one in paired]),
@@ -176,10 +176,10 @@ def _cause(
 ) -> Finding:
     """Whether a projected edit lacks the direction or the size of the raw one."""
     paired = [results.paired(edit, base, results.target) for edit in (raw, projected, matched)]
-    about = _about(results, key, "cause", raw) | _interval(paired[-1])
+    finding = _finding(results, key, "cause", raw) | _interval(paired[-1])
     known = all(paired)
     cause = verdicts.direction_or_size(*(one.direction for one in paired)) if known else None
-    return about | {"verdict": cause or "not compared"}
+    return finding | {"verdict": cause or "not compared"}
 
 
 def _survival(results: Results, ours: str) -> Finding | None:
@@ -189,9 +189,9 @@ def _survival(results: Results, ours: str) -> Finding | None:
     if mine.empty:
         return None
     numbers = tuple(mine.iloc[0][["difference", "p_signflip", "p_max"]])
-    about = _about(results, "ours-family", "family", ours, verdicts.survives(*numbers))
-    about |= dict(zip(("difference", "p_alone", "p_corrected"), numbers, strict=True))
-    return about | {"edits": len(family)}
+    finding = _finding(results, "ours-family", "family", ours, verdicts.survives(*numbers))
+    finding |= dict(zip(("difference", "p_alone", "p_corrected"), numbers, strict=True))
+    return finding | {"edits": len(family)}
 
 
 def _degradation(results: Results, ours: str) -> Finding | None:
@@ -201,8 +201,8 @@ def _degradation(results: Results, ours: str) -> Finding | None:
         return None
     mine = mine.loc[results.subjects]
     judged = mine["verdict"]
-    about = _about(results, "ours-degraded", "degradation", ours, verdicts.degradation(judged))
-    return about | {
+    finding = _finding(results, "ours-degraded", "degradation", ours, verdicts.degradation(judged))
+    return finding | {
         "subjects": len(mine),
         "lost": judged.str.startswith("degraded").sum(),
         "safe": (judged == "not inferior").sum(),
@@ -221,11 +221,11 @@ def _optimism(results: Results, ours: str) -> Finding | None:
         return None
     (row,) = table.loc[[(edit, results.view)]].to_dict("records")
     verdict = verdicts.optimism(row["optimism"], row["ci_low"])
-    about = _about(results, "optimism", "optimism", edit, verdict) | row
+    finding = _finding(results, "optimism", "optimism", edit, verdict) | row
     for which in ("alpha_chosen", "alpha_best"):
         alphas = table.loc[[(edit, seed) for seed in results.seeds], which]
-        about[which] = ", ".join(map(str, dict.fromkeys(alphas)))
-    return about
+        finding[which] = ", ".join(map(str, dict.fromkeys(alphas)))
+    return finding
 
 
 def _pattern(results: Results) -> Finding | None:
@@ -254,17 +254,18 @@ def _pattern(results: Results) -> Finding | None:
     verdict = ("whole" if agree == total else "order") if same else "no"
     title = results.edits["title"]
     listed = [" > ".join(title[results.one(role)] for role in order) for order in orders]
-    about = {"key": "pattern", "kind": "pattern", "verdict": verdict}
-    about |= {"scope": SUBJECTS[results.target].type, "total": total, "agree": agree}
-    return about | {"published_order": listed[0], "reproduced_order": listed[1]}
+    finding = {"key": "pattern", "kind": "pattern", "verdict": verdict}
+    finding |= {"scope": SUBJECTS[results.target].type, "total": total, "agree": agree}
+    return finding | {"published_order": listed[0], "reproduced_order": listed[1]}
 
 
 # --- parts of a finding ------------------------------------------------------------------------
 
 
-def _about(results: Results, key: str, kind: str, edit: str, verdict: str = "") -> Finding:
-    about = {"key": key, "kind": kind, "verdict": verdict, "edit": results.edits.at[edit, "title"]}
-    return about | {"scope": SUBJECTS[results.target].type}
+def _finding(results: Results, key: str, kind: str, edit: str, verdict: str = "") -> Finding:
+    title = results.edits.at[edit, "title"]
+    finding = {"key": key, "kind": kind, "verdict": verdict, "edit": title}
+    return finding | {"scope": SUBJECTS[results.target].type}
 
 
 def _interval(paired: Paired | None) -> Finding:
@@ -276,6 +277,6 @@ def _interval(paired: Paired | None) -> Finding:
 
 
 def _directions(paired: list[Paired]) -> Finding:
-    """How many intervals lie above and how many below zero."""
+    """Numbers of intervals above and below zero."""
     ways = [one.direction for one in paired]
     return {"above": ways.count(ABOVE), "below": ways.count(BELOW)}

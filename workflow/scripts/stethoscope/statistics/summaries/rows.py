@@ -14,11 +14,8 @@ from stethoscope.statistics.summaries.registry import frame
 
 def opening(results: Results, edit: str, first: bool = True) -> dict[str, Any]:
     """Title and class of an edit's row; only the first of several rows has the title."""
-    about = results.edits.loc[edit]
-    return {
-        "title": about["title"] if first else None,
-        "css": "" if pd.isna(about["draw"]) else "minor",
-    }
+    title, draw = results.edits.loc[edit, ["title", "draw"]]
+    return {"title": title if first else None, "css": "" if pd.isna(draw) else "minor"}
 
 
 def by_seed(

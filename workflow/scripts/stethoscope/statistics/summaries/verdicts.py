@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from stethoscope.statistics.results import ABOVE, BELOW, NONE, SIGNIFICANT
 
-# Energy within this factor of k/d counts as what a random subspace would keep.
+# Energy within this factor of k/d counts as chance.
 NEAR_CHANCE = 2.0
 
 
@@ -21,7 +21,7 @@ def rank_p(ours: float, draws: Sequence[float]) -> float:
     return (1 + sum(draw >= ours for draw in draws)) / (len(draws) + 1)
 
 
-def standing(ours: float, draws: Sequence[float]) -> str:
+def rank_direction(ours: float, draws: Sequence[float]) -> str:
     """above: better than every draw; below: worse than every draw; none: among them."""
     return ABOVE if ours > max(draws) else BELOW if ours < min(draws) else NONE
 
@@ -57,7 +57,7 @@ def direction_or_size(raw: str, projected: str, matched: str) -> str:
 
 
 def survives(difference: float, alone: float, corrected: float) -> str:
-    """What correction for all edits leaves of a gain, from its p alone and corrected.
+    """Whether a gain survives correction for all edits, from its p alone and corrected.
 
     kept: significant after correction. lost: significant alone only. unshown: not even alone.
     none: there is no gain.
@@ -72,8 +72,8 @@ def survives(difference: float, alone: float, corrected: float) -> str:
 def degradation(verdicts: Sequence[str]) -> str:
     """Whether an edit degrades subjects, from the verdict on each (`tests.non_inferiority`).
 
-    shown: on one at least. excluded: on every subject a loss of the margin or more is. open: no
-    loss is shown, and on some subject none is excluded.
+    shown: on one at least. excluded: a loss of the margin or more, on every subject. open: no loss
+    is shown, and on some subject none is excluded.
     """
     if any(verdict.startswith("degraded") for verdict in verdicts):
         return "shown"
@@ -81,16 +81,16 @@ def degradation(verdicts: Sequence[str]) -> str:
 
 
 def optimism(observed: float, low: float) -> str:
-    """What choosing alpha on the test problems gains, from its interval, which is never negative.
+    """Whether choosing alpha on the test problems gains, from an interval that is never negative.
 
-    none: both choices do equally well here. shown: the interval is above zero. unshown: it holds
+    none: both choices are equally accurate. shown: the interval is above zero. unshown: it holds
     zero.
     """
     return NONE if observed <= 0 else "shown" if low > 0 else "unshown"
 
 
 def against_chance(retained: float, chance: float) -> str:
-    """Energy kept by a projection against k/d, what a random subspace of that rank keeps."""
+    """Energy kept by a projection against k/d, the share that a random subspace keeps."""
     ratio = retained / chance
     return ABOVE if ratio > NEAR_CHANCE else BELOW if ratio < 1 / NEAR_CHANCE else NONE
 
