@@ -186,7 +186,10 @@ READ = load.load_yaml(TEMPLATES / "sources.yaml")
 
 
 def summary_tables(known):
-    """Names of the report's sources that no other rule writes. known: tables of other rules."""
+    """Names of the report's sources that only `summarize_results` writes.
+
+    known: tables that exist without it.
+    """
     try:
         sources = [spec["source"] for spec in read_specs(TEMPLATES / "tables").values()]
     except ValueError as error:
