@@ -330,7 +330,7 @@ def test_two_processes_share_each_batch_and_end_with_the_same_adapter(tokenizer,
     script, log = tmp_path / "train.py", str(tmp_path / "log")
     script.write_text(SHARED.format(path=sys.path, folder=tmp_path, log=log))
     run = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, script], capture_output=True, text=True, check=False, timeout=600
     )
     assert run.returncode == 0, run.stderr
     first, second = (torch.load(tmp_path / f"{index}.pt") for index in (0, 1))
